@@ -13,7 +13,17 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import AliasGenerator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AliasGenerator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 PREFIX = "GATEWAY_"
 OUTSIDE_AWS = frozenset({"openai_api_key", "clients", "host", "port"})
@@ -51,7 +61,9 @@ class Settings(BaseModel):
     openai_base_url: str = Field(
         "https://api.openai.com/v1", alias="OPENAI_BASE_URL", pattern=r"^https?://[^\s/]+(/[^\s]*)?$", description="Where OpenAI's API is."
     )
-    openai_organization: str = Field("", alias="OPENAI_ORG_ID", description="Organization that requests are billed to (empty: the key's own).")
+    openai_organization: str = Field(
+        "", alias="OPENAI_ORG_ID", description="Organization that requests are billed to (empty: the key's own)."
+    )
     openai_project: str = Field("", alias="OPENAI_PROJECT_ID", description="Project that requests are billed to (empty: the key's own).")
     openai_secret_id: str = Field("", description="Secrets Manager secret that holds the OpenAI key, as plain text.")
     openai_api_key: SecretStr = Field(
@@ -59,9 +71,7 @@ class Settings(BaseModel):
     )
 
     clients_secret_id: str = Field("", description="Secrets Manager secret that holds the callers: JSON as in `clients`.")
-    clients: SecretStr = Field(
-        SecretStr(""), description='Callers, outside AWS: {"name": {"key_sha256": ["hex digest of a key", …]}, …}.'
-    )
+    clients: SecretStr = Field(SecretStr(""), description='Callers, outside AWS: {"name": {"key_sha256": ["hex digest of a key", …]}, …}.')
     secret_ttl_s: float = Field(30, gt=0, le=300, description="How long a secret is used before it is read again.")
 
     models: Names = Field(("gpt-5-mini", "gpt-5-nano"), min_length=1, description="Models that callers may use, separated by commas.")
