@@ -1,0 +1,70 @@
+"""The sandbox's commands: `python -m sandbox` (make local), `python -m sandbox smoke`, `python -m sandbox plan --stage prod`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from sandbox.errors import SandboxError
+
+
+def _arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="The whole production stack on this machine, with no account.")
+    parser.set_defaults(command="local")
+    commands = parser.add_subparsers(dest="command", metavar="smoke | plan")
+    for command in (parser, smoke := commands.add_parser("smoke", help="bring it up, drive it with OpenAI's client, take it down")):
+        command.add_argument("--tasks", type=_count, help="how many tasks to run (default: the stage's minimum)")
+        command.add_argument("--in-process", action="store_true", help="run the program without the pulumi CLI even where it is there")
+    parser.add_argument("--port", type=int, default=8080, help="port of the gateway (default: 8080; 0: any free one)")
+    parser.add_argument("--describe", type=Path, metavar="FILE", help="write what runs where to FILE, as JSON, once it is ready")
+    parser.add_argument("--real-openai", action="store_true", help="call OpenAI, with the key in OPENAI_API_KEY, instead of the stand-in")
+    smoke.set_defaults(command="smoke")
+    plan = commands.add_parser("plan", help="what a stage would create, with no account")
+    plan.add_argument("--stage", required=True)
+    plan.add_argument("--json", action="store_true", help="every resource with its inputs, and the outputs, as JSON")
+    plan.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="configuration that differs from the stage's")
+    return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 16:  # noqa: PLR2004  each is a process of some 80 MB
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tasks: 1 to 16")
+    return int(text)
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; its exit code."""
+    options = _arguments(arguments)
+    console = Console(stderr=True)
+    try:
+        match options.command:
+            case "plan":
+                from sandbox.plan import plan, show  # noqa: PLC0415  each command imports only what it needs
+
+                overrides = dict(item.split("=", 1) for item in options.config if "=" in item)
+                planned = asyncio.run(plan(options.stage, overrides))
+                if options.json:
+                    print(json.dumps(planned, indent=1))
+                else:
+                    show(Console(), planned)
+                return 0
+            case "smoke":
+                from sandbox.smoke import smoke  # noqa: PLC0415
+
+                return asyncio.run(smoke(console, tasks=options.tasks, in_process=options.in_process))
+            case _:
+                from sandbox.local import serve  # noqa: PLC0415
+
+                return asyncio.run(serve(console, options))
+    except SandboxError as error:
+        console.print(f"[red bold]error:[/] {error}", highlight=False, soft_wrap=True)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
