@@ -1,0 +1,119 @@
+"""The outermost layer of a request: its id, its count among those in flight, its log line, and an answer even when the app fails."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import log
+from app.drain import Drain
+from app.errors import CallerGoneError, GatewayError, UnavailableError
+
+if TYPE_CHECKING:
+    from app.usage import Usage
+
+CALLER_GONE = 499
+"""Status in the log, after nginx's habit, of a request whose caller hung up before it was answered."""
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PROBES = frozenset({"/healthz", "/readyz"})
+
+
+class Entry:
+    """What is known of a request; it becomes one log line."""
+
+    __slots__ = ("cache", "client", "ended", "error", "first_byte", "model", "request_id", "started", "status", "upstream_id", "usage")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.started = time.perf_counter()
+        self.ended: float | None = None
+        self.first_byte: float | None = None
+        self.status = 0
+        self.client: str | None = None
+        self.model: str | None = None
+        self.cache: str | None = None
+        self.error: str | None = None
+        self.upstream_id: str | None = None
+        self.usage: Usage | None = None
+
+    def write(self, method: str, path: str) -> None:
+        ended = self.ended or time.perf_counter()
+        log.info(
+            "request",
+            request_id=self.request_id,
+            method=method,
+            path=path,
+            client=self.client,
+            model=self.model,
+            status=self.status,
+            error=self.error,
+            duration_ms=round((ended - self.started) * 1000, 1),
+            first_byte_ms=round((self.first_byte - self.started) * 1000, 1) if self.first_byte else None,
+            cache=self.cache,
+            prompt_tokens=self.usage.prompt_tokens if self.usage else None,
+            completion_tokens=self.usage.completion_tokens if self.usage else None,
+            upstream_request_id=self.upstream_id,
+        )
+
+
+class Access:
+    """ASGI middleware; later layers find the request's `Entry` at `scope["entry"]`."""
+
+    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+        self._app = app
+        self._drain = drain
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        entry = scope["entry"] = Entry(_request_id(scope))
+
+        async def tagged(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry.status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", entry.request_id.encode())]
+                if self._drain.draining:
+                    message["headers"].append((b"connection", b"close"))
+            elif not message.get("more_body", False):
+                entry.ended = time.perf_counter()
+            await send(message)
+
+        self._drain.enter()
+        try:
+            await self._answer(scope, receive, tagged)
+        finally:
+            self._drain.leave()
+            if scope["path"] not in _PROBES:
+                entry.write(scope["method"], scope["path"])
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app; whatever comes out of it, the caller gets an answer if there is still a caller and none was begun."""
+        entry: Entry = scope["entry"]
+        try:
+            await self._app(scope, receive, send)
+        except CallerGoneError:
+            entry.status = entry.status or CALLER_GONE
+            entry.error = "caller_gone"
+        except asyncio.CancelledError:
+            entry.error = entry.error or "shutdown"
+            if not entry.status:
+                await UnavailableError("The gateway is shutting down; send the request again.").response()(scope, receive, send)
+            raise
+        except Exception as failure:  # noqa: BLE001  the last resort: an answer in OpenAI's shape, and a trace in the log
+            log.error("crash", request_id=entry.request_id, **log.where(failure))
+            entry.error = "internal_error"
+            if not entry.status:
+                await GatewayError("The gateway failed to handle this request; its log says why.").response()(scope, receive, send)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return str(value, "ascii")
+    return "req_" + secrets.token_hex(16)

@@ -1,0 +1,122 @@
+"""Every way a request can fail, as one tree; each answers in the shape of OpenAI's own errors, and no message carries foreign text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import ClassVar
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+
+class GatewayError(Exception):
+    """A failure that the caller is told about."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "server_error"
+    default_code: ClassVar[str | None] = "internal_error"
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or self.default_code
+        self.headers = dict(headers or {})
+
+    def body(self) -> bytes:
+        return json.dumps({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}).encode()
+
+    def response(self) -> Response:
+        return Response(self.body(), self.status, self.headers, media_type="application/json")
+
+
+class InvalidRequestError(GatewayError):
+    status = 400
+    kind = "invalid_request_error"
+    default_code: ClassVar[str | None] = "invalid_value"
+
+
+class AuthenticationError(InvalidRequestError):
+    status = 401
+    default_code = "invalid_api_key"
+
+
+class NotFoundError(InvalidRequestError):
+    status = 404
+    default_code = "unknown_url"
+
+
+class MethodNotAllowedError(InvalidRequestError):
+    status = 405
+    default_code = "method_not_supported"
+
+
+class SlowRequestError(InvalidRequestError):
+    status = 408
+    default_code = "request_timeout"
+
+
+class BodyTooLargeError(InvalidRequestError):
+    status = 413
+    default_code = "request_too_large"
+
+
+class UpstreamError(GatewayError):
+    """OpenAI could not be reached, or its answer broke off."""
+
+    status = 502
+    default_code = "upstream_unreachable"
+
+
+class UpstreamAuthenticationError(UpstreamError):
+    """OpenAI refuses the gateway's key: the operator's matter, and no fault of the caller's key."""
+
+    default_code = "upstream_authentication"
+
+
+class DeadlineError(UpstreamError):
+    status = 504
+    default_code = "upstream_timeout"
+
+
+class UnavailableError(GatewayError):
+    status = 503
+    default_code = "unavailable"
+
+
+class UpstreamAnswerError(UpstreamError):
+    """OpenAI answered with an error of its own, in JSON: passed on as it is."""
+
+    def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        super().__init__("OpenAI answered with an error", code=f"upstream_{status}", headers=headers)
+        self._status = status
+        self._body = body
+
+    def body(self) -> bytes:
+        return self._body
+
+    def response(self) -> Response:
+        return Response(self._body, self._status, self.headers, media_type="application/json")
+
+
+class CallerGoneError(Exception):
+    """The caller hung up: nobody is left to be told."""
+
+
+async def answer(_request: Request, error: Exception) -> Response:
+    """Starlette's handler of `GatewayError`."""
+    return error.response() if isinstance(error, GatewayError) else GatewayError("The gateway failed.").response()
+
+
+async def answer_http(request: Request, error: Exception) -> Response:
+    """Starlette's handler of what its own router raises: unknown paths and methods."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    where = f"{request.method} {request.url.path}"
+    if status == MethodNotAllowedError.status:
+        return MethodNotAllowedError(f"Not allowed to {where}.", headers=headers).response()
+    return NotFoundError(f"Unknown request URL: {where}. Please check the URL for typos.").response()

