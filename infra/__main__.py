@@ -1,0 +1,65 @@
+"""A stage on AWS, from callers to OpenAI: only the wiring."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import pulumi
+from pulumi_aws import Provider, ProviderDefaultTagsArgs, get_caller_identity_output
+
+from infra.balancer import Balancer
+from infra.cache import Cache
+from infra.credentials import Credentials
+from infra.groups import Groups
+from infra.image import Image
+from infra.keys import EncryptionKey
+from infra.logs import Logs
+from infra.network import Network
+from infra.roles import Roles
+from infra.scaling import Scaling
+from infra.service import Service
+from infra.stage import Stage
+
+stage = Stage.load()
+provider = Provider(
+    "aws",
+    region=stage.region,
+    allowed_account_ids=stage.allowed_account_ids or None,
+    default_tags=ProviderDefaultTagsArgs(tags=stage.tags),
+)
+account = get_caller_identity_output(opts=pulumi.InvokeOptions(provider=provider)).account_id
+opts = pulumi.ResourceOptions(provider=provider)
+
+key = EncryptionKey(stage=stage, account=account, opts=opts)
+logs = Logs(stage=stage, key=key, opts=opts)
+network = Network(stage=stage, account=account, logs=logs, opts=opts)
+groups = Groups(stage=stage, network=network, opts=opts)
+credentials = Credentials(stage=stage, key=key, opts=opts)
+cache = Cache(stage=stage, key=key, network=network, groups=groups, opts=opts)
+image = Image(stage=stage, key=key, opts=opts)
+balancer = Balancer(stage=stage, network=network, groups=groups, opts=opts)
+roles = Roles(stage=stage, account=account, key=key, logs=logs, image=image, credentials=credentials, cache=cache, opts=opts)
+settings = {
+    "openai_secret_id": credentials.filled(after=[logs, network, groups, cache, image, balancer, roles]),
+    "clients_secret_id": credentials.clients_arn,
+    "cache_url": cache.url,
+    "cache_iam_cluster": cache.group_id,
+}
+service = Service(
+    stage=stage, image=image, settings=settings, roles=roles, logs=logs, network=network, groups=groups, balancer=balancer, opts=opts
+)
+Scaling(stage=stage, service=service, balancer=balancer, opts=opts)
+
+pulumi.export("url", balancer.url)
+pulumi.export("region", stage.region)
+pulumi.export("cluster", service.cluster_name)
+pulumi.export("service", service.service_name)
+pulumi.export("openaiSecretArn", credentials.openai_arn)
+pulumi.export("clientsSecretArn", credentials.clients_arn)
+pulumi.export("cacheEndpoint", cache.endpoint)
+pulumi.export("image", image.ref)
+pulumi.export("logGroup", logs.app_name)
+pulumi.export("loadBalancerArn", balancer.arn)
+if image.repository_url is not None:
+    pulumi.export("repository", image.repository_url)

@@ -1,0 +1,89 @@
+"""What a stage's values must satisfy together. Each rule names the values it needs, and yields a line for each problem."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+from infra.fargate import MEMORY_MIB
+from infra.timeouts import Timeouts
+
+HTTPS = 443
+ZONES = {"us-west-1": 2}
+"""Regions with fewer than three zones for everyone."""
+
+
+def enough_zones(region: str, zones: int) -> Iterator[str]:
+    if zones > ZONES.get(region, zones):
+        yield f"zones = {zones}: {region} has {ZONES[region]}"
+
+
+def tasks_in_order(min_tasks: int, max_tasks: int) -> Iterator[str]:
+    if min_tasks > max_tasks:
+        yield f"minTasks = {min_tasks}: must not be more than maxTasks = {max_tasks}"
+
+
+def fargate_size(task_cpu: int, task_memory_mib: int) -> Iterator[str]:
+    if task_memory_mib not in (sizes := MEMORY_MIB[task_cpu]):
+        yield f"taskMemoryMiB = {task_memory_mib}: with taskCpu = {task_cpu} Fargate has {_ranges(sizes)}"
+
+
+def domain_or_plain(domain: str, allow_plain_http: bool, protect: bool) -> Iterator[str]:  # noqa: FBT001  the stage's values
+    if protect and allow_plain_http:
+        yield "allowPlainHttp = true: a protected stage (protect = true) never serves plain HTTP; allowed: false, with a domain"
+    elif protect and not domain:
+        yield "domain is unset: a protected stage (protect = true) serves HTTPS only; allowed: a name as gateway.example.com"
+    elif not domain and not allow_plain_http:
+        yield "domain is unset: without one callers' keys cross the internet unencrypted; set it, or allow that by allowPlainHttp = true"
+
+
+def domain_with_zone(domain: str, hosted_zone_id: str) -> Iterator[str]:
+    if domain and not hosted_zone_id:
+        yield f"hostedZoneId is unset: domain = {domain!r} needs the Route 53 zone that holds its records"
+    if hosted_zone_id and not domain:
+        yield f"hostedZoneId = {hosted_zone_id!r}: stands without a domain; set both or none"
+
+
+def timeouts(request_timeout_seconds: int, ping_seconds: int, idle_timeout_seconds: int, drain_seconds: int) -> Iterator[str]:
+    yield from Timeouts(request_timeout_seconds, ping_seconds, idle_timeout_seconds, drain_seconds).problems()
+
+
+def encrypted_upstream(openai_base_url: str, protect: bool) -> Iterator[str]:  # noqa: FBT001  the stage's values
+    if protect and not openai_base_url.startswith("https://"):
+        yield f"openaiBaseUrl = {openai_base_url!r}: a protected stage (protect = true) calls OpenAI over https:// only"
+
+
+def reachable_upstream(openai_base_url: str) -> Iterator[str]:
+    address = urlsplit(openai_base_url)
+    if address.scheme == "https" and address.port not in (None, HTTPS):
+        yield f"openaiBaseUrl = {openai_base_url!r}: tasks reach the internet on port {HTTPS} only"
+
+
+RULES: tuple[Callable[..., Iterator[str]], ...] = (
+    enough_zones,
+    tasks_in_order,
+    fargate_size,
+    domain_or_plain,
+    domain_with_zone,
+    timeouts,
+    encrypted_upstream,
+    reachable_upstream,
+)
+
+
+def broken(values: Mapping[str, Any]) -> list[str]:
+    """The problems of these values; a rule that misses one of its own, because that was refused already, is left out."""
+    found: list[str] = []
+    for rule in RULES:
+        needs = inspect.signature(rule).parameters
+        if needs.keys() <= values.keys():
+            found += rule(**{name: values[name] for name in needs})
+    return found
+
+
+def _ranges(sizes: tuple[int, ...]) -> str:
+    steps = {later - earlier for earlier, later in pairwise(sizes)}
+    return f"{sizes[0]} to {sizes[-1]} in steps of {steps.pop()}" if len(steps) == 1 else ", ".join(map(str, sizes))

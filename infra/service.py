@@ -1,0 +1,138 @@
+"""The service: the cluster, the task that it runs and how it is kept running."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOptions, RunError
+from pulumi_aws import ecs
+
+from app.settings import SettingsError, check_names, environment
+from infra import task
+from infra.balancer import Balancer
+from infra.fargate import workers
+from infra.groups import Groups
+from infra.image import Image
+from infra.logs import Logs
+from infra.network import Network
+from infra.roles import Roles
+from infra.stage import Stage
+
+GRACE_S = 60
+"""How long a new task may fail the balancer's health checks."""
+
+
+class Service(ComponentResource):
+    """An ECS cluster with a Fargate service on ARM64, in the private subnets.
+
+    A deployment starts the new tasks before it stops the old ones; when they do not come up, ECS's circuit breaker goes back to the last
+    revision that worked. Pulumi waits for the end of it. The number of tasks belongs to autoscaling, so Pulumi leaves it alone.
+    """
+
+    cluster_name: Output[str]
+    service_name: Output[str]
+
+    def __init__(  # noqa: PLR0913  a service is where everything meets
+        self,
+        *,
+        stage: Stage,
+        image: Image,
+        settings: Mapping[str, Input[Any]],
+        roles: Roles,
+        logs: Logs,
+        network: Network,
+        groups: Groups,
+        balancer: Balancer,
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("gateway:service:Service", "service", None, opts)
+        child = ResourceOptions(parent=self)
+        cluster = ecs.Cluster(
+            "gateway",
+            name=stage.label,
+            settings=[ecs.ClusterSettingArgs(name="containerInsights", value="enabled")],
+            opts=child,
+        )
+        definition = ecs.TaskDefinition(
+            "gateway",
+            family=stage.label,
+            requires_compatibilities=["FARGATE"],
+            network_mode="awsvpc",
+            cpu=str(stage.task_cpu),
+            memory=str(stage.task_memory_mib),
+            runtime_platform=ecs.TaskDefinitionRuntimePlatformArgs(cpu_architecture="ARM64", operating_system_family="LINUX"),
+            execution_role_arn=roles.execution_arn,
+            task_role_arn=roles.task_arn,
+            volumes=[ecs.TaskDefinitionVolumeArgs(name=task.SCRATCH)],
+            container_definitions=_containers(stage, image.ref, settings, logs.app_name),
+            opts=child,
+        )
+        service = ecs.Service(
+            "gateway",
+            cluster=cluster.arn,
+            task_definition=definition.arn,
+            launch_type="FARGATE",
+            desired_count=stage.min_tasks,
+            deployment_minimum_healthy_percent=100,
+            deployment_maximum_percent=200,
+            deployment_circuit_breaker=ecs.ServiceDeploymentCircuitBreakerArgs(enable=True, rollback=True),
+            wait_for_steady_state=True,
+            health_check_grace_period_seconds=GRACE_S,
+            availability_zone_rebalancing="ENABLED",
+            enable_execute_command=False,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            network_configuration=ecs.ServiceNetworkConfigurationArgs(
+                subnets=network.private_subnet_ids, security_groups=[groups.tasks_id], assign_public_ip=False
+            ),
+            load_balancers=[
+                ecs.ServiceLoadBalancerArgs(
+                    target_group_arn=balancer.target_group_arn, container_name=task.CONTAINER, container_port=task.PORT
+                )
+            ],
+            opts=ResourceOptions(
+                parent=self,
+                depends_on=[network, groups, *balancer.listeners, *roles.policies],
+                ignore_changes=["desiredCount"],
+                custom_timeouts=CustomTimeouts(create="30m", update="30m"),
+            ),
+        )
+        self.cluster_name, self.service_name = cluster.name, service.name
+        self.register_outputs({"cluster": self.cluster_name, "service": self.service_name})
+
+
+def settings_of(stage: Stage) -> dict[str, Any]:
+    """The app's settings that follow from the stage alone."""
+    return {
+        "stage": stage.name,
+        "openai_base_url": stage.openai_base_url,
+        "openai_organization": stage.openai_organization,
+        "openai_project": stage.openai_project,
+        "models": stage.models,
+        "cache_ttl_s": stage.cache_ttl_seconds,
+        "secret_ttl_s": stage.secret_ttl_seconds,
+        "request_timeout_s": stage.timeouts.request_s,
+        "ping_s": stage.timeouts.ping_s,
+        "keep_alive_s": stage.timeouts.keep_alive_s,
+        "drain_s": stage.timeouts.drain_s,
+        "workers": workers(stage.task_cpu),
+    }
+
+
+def _containers(stage: Stage, image: Output[str], settings: Mapping[str, Input[Any]], log_group: Output[str]) -> Output[str]:
+    known = settings_of(stage)
+    try:
+        check_names([*known, *settings])
+        environment(known)  # what can be refused now is refused before any resource exists
+    except SettingsError as error:
+        raise RunError("\n  ".join(["The app refuses its settings:", *error.problems])) from None
+    return Output.all(image=image, log_group=log_group, settings=dict(settings)).apply(
+        lambda made: task.definition(
+            image=made["image"],
+            environment={"AWS_REGION": stage.region, **environment(known | made["settings"])},
+            stop_s=stage.timeouts.stop_s,
+            log_group=made["log_group"],
+            region=stage.region,
+        )
+    )
