@@ -37,6 +37,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _overrides(items: list[str]) -> dict[str, str]:
+    for item in items:
+        if "=" not in item:
+            raise SandboxError(f"--config wants KEY=VALUE, not {item!r}")
+    return dict(item.split("=", 1) for item in items)
+
+
 def main(arguments: list[str]) -> int:
     """Run a command; its exit code."""
     options = _arguments(arguments)
@@ -46,10 +53,10 @@ def main(arguments: list[str]) -> int:
             case "plan":
                 from sandbox.plan import plan, show  # noqa: PLC0415  each command imports only what it needs
 
-                overrides = dict(item.split("=", 1) for item in options.config if "=" in item)
+                overrides = _overrides(options.config)
                 planned = asyncio.run(plan(options.stage, overrides))
                 if options.json:
-                    print(json.dumps(planned, indent=1))
+                    sys.stdout.write(json.dumps(planned, indent=1) + "\n")
                 else:
                     show(Console(), planned)
                 return 0

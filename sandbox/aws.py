@@ -60,14 +60,20 @@ class Aws:
         Raises:
             SandboxError: AWS refused it; the message is AWS's own.
         """
-        client = self.client(service)
-        shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
         try:
-            return getattr(client, operation)(**matched(shape, arguments))
+            return getattr(self.client(service), operation)(**matched(self._shape(service, operation), arguments))
         except (ClientError, BotoCoreError) as error:
             raise SandboxError(str(error)) from error
         except ResponseParserError:
             raise SandboxError(f"the emulated AWS broke down in {service} {operation} (moto's own error)") from None
+
+    def required(self, service: str, operation: str) -> list[str]:
+        """The parameters that an operation cannot do without."""
+        return list(self._shape(service, operation).required_members)
+
+    def _shape(self, service: str, operation: str) -> Any:
+        meta = self.client(service).meta
+        return meta.service_model.operation_model(meta.method_to_api_mapping[operation]).input_shape
 
     def tag(self, service: str, identifier: str, tags: Arguments, stale: set[str]) -> None:
         """Set tags, and remove those whose keys are stale."""
@@ -106,11 +112,7 @@ def matched(shape: Any, value: Any) -> Any:
         return [matched(shape.member, item) for item in (value if isinstance(value, list) else [value])]
     if shape.type_name == "map":
         return {str(key): matched(shape.value, item) for key, item in value.items()}
-    if shape.type_name in ("integer", "long"):
-        return int(value)
-    if shape.type_name == "string":
-        return str(value)
-    return value if not isinstance(value, str) or shape.type_name != "boolean" else value == "true"
+    return str(value) if shape.type_name == "string" else value
 
 
 def _is_tag(shape: Any) -> bool:

@@ -30,7 +30,7 @@ class AwsServer:
         """
         try:
             self.url = await asyncio.wait_for(asyncio.to_thread(self._start), START_TIMEOUT_S)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever moto raises, it is one line for the person
             raise SandboxError(f"the emulated AWS (moto) does not start: {error or type(error).__name__}") from None
 
     def _start(self) -> str:

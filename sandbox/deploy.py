@@ -49,7 +49,8 @@ async def events(module: str, stage: str, overrides: Mapping[str, str], environm
     said: deque[str] = deque(maxlen=60)
     error = ""
     try:
-        async for line in process.stdout or ():
+        assert process.stdout  # noqa: S101  it is a pipe
+        async for line in process.stdout:
             event = _event(line)
             error = event.get("error", error)
             if not event:

@@ -34,7 +34,11 @@ class Keeper:
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", "-c", KEEPER, stdin=asyncio.subprocess.PIPE, start_new_session=True
+            *(sys.executable, "-I", "-S", "-c", KEEPER),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def watch(self, pid: int) -> None:

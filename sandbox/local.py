@@ -7,10 +7,12 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import time
 from argparse import Namespace
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -29,9 +31,11 @@ from sandbox.valkey_server import ValkeyServer
 
 STAGE = "local"
 CLIENT = "local"
+ORGANIZATION, PROJECT = "org-local", "proj_local"
+"""What the stand-in bills to, and nothing else."""
 STOP_AT_MOST_S = 5
 HEALTHY_WITHIN_S = 60
-INSTALL = "the pulumi CLI is not on PATH, so the program runs under the SDK alone; to use the engine: https://www.pulumi.com/docs/install/"
+INSTALL = "without the pulumi CLI on PATH the program runs under the SDK alone; to use the engine: https://www.pulumi.com/docs/install/"
 
 
 class Local:
@@ -54,12 +58,16 @@ class Local:
         self._real_openai = real_openai
         self.engine = "" if engine_is_there() and not in_process else IN_PROCESS
         self.client_key, self._digest = new_key()
-        self.aws, self.valkey, self.openai = AwsServer(), ValkeyServer(), OpenAIServer({self._openai_key})
+        self.aws, self.valkey, self.openai = (
+            AwsServer(),
+            ValkeyServer(),
+            OpenAIServer({self._openai_key}, organization=ORGANIZATION, project=PROJECT),
+        )
         self.resources: list[dict[str, str]] = []
         self.outputs: dict[str, Any] = {}
         self._stack = contextlib.AsyncExitStack()
 
-    async def __aenter__(self) -> Local:
+    async def __aenter__(self) -> Self:
         try:
             await self._up()
         except BaseException:
@@ -72,12 +80,13 @@ class Local:
 
     async def _up(self) -> None:
         began = time.monotonic()
+        _refuse_taken(self._port)
         with self._console.status("starting AWS (moto), Valkey and OpenAI (stand-in)…") as status:
             for server in (self.aws, self.valkey, self.openai):
                 self._stack.push_async_callback(server.stop)
             await asyncio.gather(self.aws.start(), self.valkey.start(), self.openai.start())
-            self._done("servers", "AWS, Valkey and OpenAI stand ready" if not self._real_openai else "AWS and Valkey stand ready", began)
-            await self._deploy(lambda text: status.update(text))
+            self._done("servers", "AWS (moto), Valkey and OpenAI (a stand-in) are ready", began)
+            await self._deploy(status.update)
             self._done("deploy", f"{len(self.resources)} resources of the stage {STAGE}, {self.engine}", began)
             status.update("starting the tasks that were deployed…")
             await self._run_tasks()
@@ -87,7 +96,8 @@ class Local:
         self._console.print(f"[green]✓[/] {what:<8} {escape(text)} [dim]({time.monotonic() - began:.1f} s)[/]", highlight=False)
 
     async def _deploy(self, progress: Callable[[str], None]) -> None:
-        overrides = {} if self._real_openai else {"openaiBaseUrl": self.openai.url}
+        stand_in = {"openaiBaseUrl": self.openai.url, "openaiOrganization": ORGANIZATION, "openaiProject": PROJECT}
+        overrides = {} if self._real_openai else stand_in
         variables = {"AWS_ENDPOINT_URL": self.aws.url, OPENAI_KEY: self._openai_key, **CREDENTIALS}
         module = "sandbox.program" if self.engine else "sandbox.engine"
         async for event in events(module, STAGE, overrides, variables):
@@ -108,9 +118,7 @@ class Local:
         self.balancer = Balancer(read_settings(region.client("elbv2"), self.outputs["loadBalancerArn"]))
         await self.balancer.start(self._port)
         self._stack.push_async_callback(self.balancer.stop)
-        self.scheduler = Scheduler(
-            service, region.client, balancer=self.balancer, substitutions=self.substitutions, on_line=self._on_line
-        )
+        self.scheduler = Scheduler(service, region.client, balancer=self.balancer, substitutions=self.substitutions, on_line=self._on_line)
         self._stack.push_async_callback(self.scheduler.stop, STOP_AT_MOST_S)
         await self.scheduler.start(self._count)
         await self.balancer.wait_healthy(self._count or service.count, HEALTHY_WITHIN_S)
@@ -122,7 +130,7 @@ class Local:
             "client_key": self.client_key,
             "region": self.outputs["region"],
             "aws_endpoint": self.aws.url,
-            "openai_endpoint": self.openai.url,
+            "openai_endpoint": self.scheduler.service.environment["OPENAI_BASE_URL"],
             "valkey_url": self.valkey.url,
             "engine": self.engine,
             "resources": [{"type": item["type"], "name": item["name"], "state": item["how"]} for item in self.resources],
@@ -140,19 +148,41 @@ def summary(local: Local) -> Table:
     table.add_row("[bold]gateway[/]", f"{found['url']}/v1", style="green")
     table.add_row("[bold]chat page[/]", f"{found['url']}/")
     table.add_row("[bold]client key[/]", found["client_key"])
-    table.add_row("AWS", f"{found['aws_endpoint']}   aws --endpoint-url {found['aws_endpoint']} --region {found['region']} ecs list-services …")
-    table.add_row("OpenAI", "api.openai.com, with your key" if local._real_openai else f"{found['openai_endpoint']} (a stand-in)")  # noqa: SLF001
+    table.add_row("AWS", f"{found['aws_endpoint']}  as in: aws --endpoint-url {found['aws_endpoint']} ecs list-clusters")
+    table.add_row("OpenAI", f"{found['openai_endpoint']}")
     table.add_row("program run", found["engine"])
-    table.add_row("resources", f"{created} created in the emulated AWS, {len(found['resources']) - created} only recorded")
-    table.add_row("substituted", ", ".join(f"{name}: {value or '(empty)'}" for name, value in found["substitutions"].items()) + " -> local Valkey")
-    table.add_row("tasks", ", ".join(f"{task['url']} (pid {task['pid']})" for task in found["tasks"]))
+    table.add_row(
+        "resources", f"{created} created in the emulated AWS, {len(found['resources']) - created} only recorded (moto has no ElastiCache)"
+    )
+    table.add_row("substituted", f"{' and '.join(found['substitutions'])}: the tasks use {found['valkey_url']}")
+    for task in found["tasks"]:
+        table.add_row("task", f"{task['url']}  pid {task['pid']}")
     return table
 
 
 def curl(local: Local) -> str:
     """A line that asks the gateway something."""
-    body = {"model": local.scheduler.service.environment["GATEWAY_MODELS"].split(",")[0], "messages": [{"role": "user", "content": "Hello!"}]}
+    model = local.scheduler.service.environment["GATEWAY_MODELS"].split(",")[0]
+    body = {"model": model, "messages": [{"role": "user", "content": "Hello!"}]}
     return f"curl {local.balancer.url}/v1/chat/completions -H 'Authorization: Bearer {local.client_key}' -d '{json.dumps(body)}'"
+
+
+def _refuse_taken(port: int) -> None:
+    """Say at once that a port is in use, and not after the deployment."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise SandboxError(f"port {port} is in use: end what listens there, or choose another one with --port") from None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file so that whoever waits for it sees all of it or nothing; it holds a key, so it is the user's alone."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    draft.replace(path)
 
 
 async def serve(console: Console, options: Namespace) -> int:
@@ -178,7 +208,7 @@ async def serve(console: Console, options: Namespace) -> int:
             console.print(summary(local), soft_wrap=True)
             console.print(f"\n{escape(curl(local))}\n\nCtrl-C takes all of it down.", highlight=False, soft_wrap=True)
             if options.describe:
-                options.describe.write_text(json.dumps(local.description(), indent=1))
+                _write(options.describe, json.dumps(local.description(), indent=1))
             await local.scheduler.wait()
             console.print("taking everything down…")
     except asyncio.CancelledError:

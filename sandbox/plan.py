@@ -20,7 +20,7 @@ async def plan(stage: str, overrides: dict[str, str] | None = None) -> dict[str,
         overrides: configuration that differs from it.
 
     Returns:
-        `stage`, `engine`, `resources` (each with `type`, `name`, `parent`, `inputs`, `protect`, `ignoreChanges`, `dependsOn`) and `outputs`.
+        `stage`, `engine`, `resources` (each with `type`, `name`, `parent`, `inputs`, `protect`, `ignoreChanges`, `dependsOn`), `outputs`.
 
     Raises:
         SandboxError: there is no such stage, or the program refuses its configuration.

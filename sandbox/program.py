@@ -38,7 +38,7 @@ class Monitor(mocks.MockMonitor, mocks.Mocks):
         self._lock = threading.Lock()
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802  the name in Pulumi's protocol
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.type != "pulumi:pulumi:Stack":
             record = {
                 "type": request.type,
@@ -101,9 +101,9 @@ def shown(value: Any) -> Any:
 
 
 async def _outputs() -> dict[str, Any]:
-    root = settings.get_root_resource()
+    root: Any = settings.get_root_resource()
     values = {}
-    for key, value in (root.outputs if root else {}).items():
+    for key, value in root.outputs.items():
         output = Output.from_input(value)
         values[key] = SECRET if await output.is_secret() else shown(await output.future())
     return values
@@ -116,7 +116,11 @@ async def _run(stage: str, overrides: dict[str, str]) -> None:
     runtime.set_all_config(configuration(stage, overrides), [])
     program = ROOT / project().get("main", ".")
     sys.path.insert(0, str(program))
-    await run_pulumi_func(lambda: runpy.run_path(str(program / "__main__.py"), run_name="__main__") and None)
+
+    def execute() -> None:
+        runpy.run_path(str(program / "__main__.py"), run_name="__main__")
+
+    await run_pulumi_func(execute)
     monitor.emit(outputs=await _outputs())
 
 
@@ -136,7 +140,8 @@ def main(arguments: list[str]) -> int:
     except (RunError, SandboxError) as error:  # problems that the program or the emulated AWS put in words
         return _failed(str(error))
     except Exception as error:  # noqa: BLE001  a mistake in the program: where it is, without the SDK's own frames
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith((str(ROOT / "infra"), str(ROOT / "sandbox")))]
+        ours = (str(ROOT / "infra"), str(ROOT / "app"), str(ROOT / "sandbox"))
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(ours)]
         places = "".join(traceback.format_list(frames))
         return _failed(f"the Pulumi program failed:\n{places}{type(error).__name__}: {error}")
     finally:

@@ -20,7 +20,7 @@ from sandbox.errors import SandboxError
 from sandbox.resources import Resources, changed
 
 
-class Provider(provider_pb2_grpc.ResourceProviderServicer):  # type: ignore[misc]
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """The methods that the engine calls, in the order of a deployment."""
 
     def __init__(self, resources: Resources, version: str) -> None:

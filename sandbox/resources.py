@@ -38,6 +38,16 @@ class Resources:
             self.tags = json.loads(inputs.get("defaultTags", "{}")).get("tags", {})  # a provider's nested arguments are JSON text
             self._aws = Aws(self._endpoint, self.region) if self._endpoint else None
 
+    def client(self, service: str) -> Any:
+        """The boto3 client of a service of the emulated AWS.
+
+        Raises:
+            SandboxError: nothing is created, so there is none.
+        """
+        if self._aws is None:
+            raise SandboxError("no AWS is emulated: everything is only recorded")
+        return self._aws.client(service)
+
     def how(self, kind: str) -> str:
         """`created` for what exists in the emulated AWS, `recorded` for the rest, `provider` for what is no resource of AWS."""
         if kind.startswith("pulumi:providers:"):
@@ -95,7 +105,7 @@ class Resources:
             return old | new
         with Named(kind, name):
             if row.update and [key for key in changed(old, new) if key in row.mutable]:
-                self._aws.call(row.service, row.update, **self._naming(row, identifier, row.prepare(new)))
+                self._aws.call(row.service, row.update, **row.prepare(new) | ({row.key: identifier} if row.key else {}))
             row.after(self._calls(row), identifier, new)
             state = self._described(row, identifier, new)
             if row.tagged:
@@ -112,7 +122,9 @@ class Resources:
             if row.read and self._description(row, identifier, state) is None:
                 return
             row.before_delete(self._calls(row), identifier, state)
-            self._aws.call(row.service, row.delete, **self._naming(row, identifier, row.prepare(state)))
+            wanted = {name.lower() for name in (*self._aws.required(row.service, row.delete), *row.delete_with)}
+            given = {key: value for key, value in row.prepare(state).items() if key.lower() in wanted}
+            self._aws.call(row.service, row.delete, **given | ({row.key: identifier} if row.key else {}))
 
     def invoke(self, token: str, arguments: Inputs) -> Inputs:
         """Answer a data source.
@@ -153,10 +165,6 @@ class Resources:
 
     def _calls(self, row: Row) -> Any:
         return lambda operation, /, **arguments: self._aws.call(row.service, operation, **arguments)  # type: ignore[union-attr]
-
-    def _naming(self, row: Row, identifier: str, inputs: Inputs) -> Inputs:
-        without_tags = {key: value for key, value in inputs.items() if key not in ("tags", "tagsAll")}
-        return without_tags | ({row.key: identifier} if row.key else {})
 
     def _description(self, row: Row, identifier: str, inputs: Inputs) -> Any:
         try:

@@ -15,12 +15,12 @@ from typing import Any
 
 Inputs = dict[str, Any]
 Call = Callable[..., Any]
-"""`call(operation, **arguments)`: one call of the row's service; arguments are matched to its parameters whatever their case."""
+"""One call of the row's service, as `call(operation, **arguments)`; arguments are matched to its parameters whatever their case."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """How one resource type is made in AWS. Expressions are JMESPath over an operation's answer."""
+    """How one resource type is made in AWS, by operations of a boto3 client. Expressions are JMESPath over an operation's answer."""
 
     service: str
     create: str
@@ -33,18 +33,23 @@ class Row:
     found: str = "@"
     """The description in the answer of `read`; nothing there means that it is gone."""
     update: str = ""
+    """The operation that changes it in place."""
     delete: str = ""
     """Without one it goes with what it belongs to."""
+    delete_with: tuple[str, ...] = ()
+    """What `delete` is given beside `key` and the parameters that it requires."""
     mutable: tuple[str, ...] = ()
     """Inputs that change in place. Any other change replaces the resource; tags always change in place."""
     named: int = 0
     """Longest name that AWS takes; above 0 a name is made where the program gives none."""
     tagged: bool = True
-    prepare: Callable[[Inputs], Inputs] = lambda inputs: inputs
+    """Whether it takes tags."""
+    prepare: Callable[[Inputs], Inputs] = dict
     """The inputs in the form that the operations' parameters have."""
     after: Callable[[Call, str, Inputs], None] = lambda _call, _id, _inputs: None
     """Further calls after a creation or a change in place."""
     before_delete: Callable[[Call, str, Inputs], None] = lambda _call, _id, _inputs: None
+    """Calls before a deletion."""
     outputs: dict[str, str] = field(default_factory=dict)
     """Outputs as expressions over the description, beside those that have the same name there."""
 
@@ -58,7 +63,7 @@ def renamed(**names: str) -> Callable[[Inputs], Inputs]:
 
 
 def _ec2(noun: str, **options: Any) -> Row:
-    """A row by EC2's naming: create_route_table, RouteTable.RouteTableId, describe_route_tables, …"""
+    """A row by EC2's naming: create_route_table, RouteTable.RouteTableId, describe_route_tables and so on."""
     snake = re.sub(r"(?<!^)([A-Z])", r"_\1", noun).lower()
     row = Row(
         "ec2", f"create_{snake}", f"{noun}.{noun}Id", f"{noun}Id", f"describe_{snake}s",
@@ -88,7 +93,7 @@ def _empty_group(call: Call, group: str, _inputs: Inputs) -> None:
 
 def _rule(inputs: Inputs) -> Inputs:
     sources = (("cidrIpv4", "IpRanges", "CidrIp"), ("prefixListId", "PrefixListIds", "PrefixListId"))
-    permission = {name: inputs[name] for name in ("ipProtocol", "fromPort", "toPort") if name in inputs}
+    permission: Inputs = {name: inputs[name] for name in ("ipProtocol", "fromPort", "toPort") if name in inputs}
     for ours, group, member in (*sources, ("referencedSecurityGroupId", "UserIdGroupPairs", "GroupId")):
         if ours in inputs:
             permission[group] = [{member: inputs[ours], "Description": inputs.get("description", "")}]
@@ -98,7 +103,8 @@ def _rule(inputs: Inputs) -> Inputs:
 def _security_group_rule(direction: str) -> Row:
     return Row(
         "ec2", f"authorize_security_group_{direction}", "SecurityGroupRules[0].SecurityGroupRuleId", "SecurityGroupRuleIds",
-        "describe_security_group_rules", "SecurityGroupRules[0]", delete=f"revoke_security_group_{direction}", prepare=_rule,
+        "describe_security_group_rules", "SecurityGroupRules[0]", delete=f"revoke_security_group_{direction}", delete_with=("groupId",),
+        prepare=_rule,
     )  # fmt: skip
 
 
@@ -120,16 +126,20 @@ NETWORK = {
                             read="describe_addresses", delete="release_address"),
     "aws:ec2/natGateway:NatGateway": _ec2("NatGateway"),
     "aws:ec2/routeTable:RouteTable": _ec2("RouteTable"),
-    "aws:ec2/route:Route": Row("ec2", "create_route", "=routeTableId,destinationCidrBlock", delete="delete_route", tagged=False),
+    "aws:ec2/route:Route": Row("ec2", "create_route", "=routeTableId,destinationCidrBlock", delete="delete_route",
+                               delete_with=("destinationCidrBlock",), tagged=False),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Row(
         "ec2", "associate_route_table", "AssociationId", "AssociationId", delete="disassociate_route_table", tagged=False,
     ),
     "aws:ec2/securityGroup:SecurityGroup": _ec2(
-        "SecurityGroup", id="GroupId", key="GroupId", found="SecurityGroups[0]", named=255, prepare=renamed(name="groupName"), after=_empty_group,
+        "SecurityGroup", id="GroupId", key="GroupId", found="SecurityGroups[0]", named=255, prepare=renamed(name="groupName"),
+        after=_empty_group,
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Row(
         "ec2", "describe_security_groups", "SecurityGroups[0].GroupId", after=_empty_group, mutable=("ingress", "egress"),
-        prepare=lambda inputs: {"filters": [{"name": "vpc-id", "values": [inputs["vpcId"]]}, {"name": "group-name", "values": ["default"]}]},
+        prepare=lambda inputs: {
+            "filters": [{"name": "vpc-id", "values": inputs["vpcId"]}, {"name": "group-name", "values": "default"}]
+        },
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _security_group_rule("ingress"),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _security_group_rule("egress"),
@@ -155,8 +165,10 @@ def _key(call: Call, key: str, inputs: Inputs) -> None:
 
 IDENTITY = {
     "aws:kms/key:Key": Row(
-        "kms", "create_key", "KeyMetadata.KeyId", "KeyId", "describe_key", "[KeyMetadata][?KeyState!='PendingDeletion'] | [0]",
-        delete="schedule_key_deletion", mutable=("policy", "enableKeyRotation", "deletionWindowInDays"), after=_key,
+        "kms", "create_key", "KeyMetadata.KeyId", "KeyId", "describe_key",
+        "[KeyMetadata][?KeyState!='PendingDeletion'] | [0]",
+        delete="schedule_key_deletion", delete_with=("pendingWindowInDays",),
+        mutable=("policy", "enableKeyRotation", "deletionWindowInDays"), after=_key,
         prepare=renamed(deletionWindowInDays="pendingWindowInDays"),
     ),
     "aws:kms/alias:Alias": Row(
@@ -164,12 +176,15 @@ IDENTITY = {
         tagged=False, prepare=renamed(name="aliasName"),
     ),
     "aws:secretsmanager/secret:Secret": Row(
-        "secretsmanager", "create_secret", "ARN", "SecretId", "describe_secret", "[@][?!DeletedDate] | [0]", "update_secret", "delete_secret",
-        ("description", "recoveryWindowInDays"), named=200,
+        "secretsmanager", "create_secret", "ARN", "SecretId", "describe_secret",
+        "[@][?!DeletedDate] | [0]", "update_secret", "delete_secret",
+        ("recoveryWindowInDays", "forceDeleteWithoutRecovery"), ("description", "recoveryWindowInDays"), named=200,
         prepare=lambda inputs: {key: value for key, value in inputs.items() if (key, value) != ("recoveryWindowInDays", 0)}
         | {"forceDeleteWithoutRecovery": inputs.get("recoveryWindowInDays") == 0},
     ),
-    "aws:secretsmanager/secretVersion:SecretVersion": Row("secretsmanager", "put_secret_value", "join('|', [ARN, VersionId])", tagged=False),
+    "aws:secretsmanager/secretVersion:SecretVersion": Row(
+        "secretsmanager", "put_secret_value", "join('|', [ARN, VersionId])", tagged=False,
+    ),
     "aws:cloudwatch/logGroup:LogGroup": Row(
         "logs", "create_log_group", "=name", "logGroupName", "describe_log_groups", "logGroups[0]", delete="delete_log_group",
         mutable=("retentionInDays",), named=500, prepare=renamed(name="logGroupName"),
@@ -178,7 +193,7 @@ IDENTITY = {
     ),
     "aws:iam/role:Role": Row(
         "iam", "create_role", "Role.RoleName", "RoleName", "get_role", "Role", "update_assume_role_policy", "delete_role",
-        ("assumeRolePolicy",), named=64,
+        mutable=("assumeRolePolicy",), named=64,
         prepare=lambda inputs: inputs | {"roleName": inputs["name"], "assumeRolePolicyDocument": inputs["assumeRolePolicy"],
                                          "policyDocument": inputs["assumeRolePolicy"]},
     ),
@@ -233,8 +248,8 @@ def _actions(inputs: Inputs) -> Inputs:
 
 BALANCER = {
     "aws:lb/loadBalancer:LoadBalancer": Row(
-        "elbv2", "create_load_balancer", "LoadBalancers[0].LoadBalancerArn", "LoadBalancerArn", "describe_load_balancers", "LoadBalancers[0]",
-        "modify_load_balancer_attributes", "delete_load_balancer", tuple(BALANCER_ATTRIBUTES), named=32,
+        "elbv2", "create_load_balancer", "LoadBalancers[0].LoadBalancerArn", "LoadBalancerArn", "describe_load_balancers",
+        "LoadBalancers[0]", "modify_load_balancer_attributes", "delete_load_balancer", mutable=tuple(BALANCER_ATTRIBUTES), named=32,
         prepare=lambda inputs: inputs | {"attributes": _attributes(inputs, BALANCER_ATTRIBUTES)},
         after=lambda call, arn, inputs: call("modify_load_balancer_attributes", loadBalancerArn=arn,
                                              attributes=_attributes(inputs, BALANCER_ATTRIBUTES)),
@@ -242,14 +257,14 @@ BALANCER = {
     ),
     "aws:lb/targetGroup:TargetGroup": Row(
         "elbv2", "create_target_group", "TargetGroups[0].TargetGroupArn", "TargetGroupArn", "describe_target_groups", "TargetGroups[0]",
-        "modify_target_group", "delete_target_group", ("healthCheck", *TARGET_ATTRIBUTES), named=32, prepare=_target_group,
+        "modify_target_group", "delete_target_group", mutable=("healthCheck", *TARGET_ATTRIBUTES), named=32, prepare=_target_group,
         after=lambda call, arn, inputs: call("modify_target_group_attributes", targetGroupArn=arn,
                                              attributes=_attributes(inputs, TARGET_ATTRIBUTES)),
         outputs={"arn": "TargetGroupArn", "arnSuffix": "TargetGroupArn"},
     ),
     "aws:lb/listener:Listener": Row(
         "elbv2", "create_listener", "Listeners[0].ListenerArn", "ListenerArn", "describe_listeners", "Listeners[0]", "modify_listener",
-        "delete_listener", ("defaultActions", "sslPolicy", "certificateArn"), prepare=_actions, outputs={"arn": "ListenerArn"},
+        "delete_listener", mutable=("defaultActions", "sslPolicy", "certificateArn"), prepare=_actions, outputs={"arn": "ListenerArn"},
     ),
 }  # fmt: skip
 
@@ -276,7 +291,7 @@ def _service(inputs: Inputs) -> Inputs:
 SERVICE = {
     "aws:ecs/cluster:Cluster": Row(
         "ecs", "create_cluster", "cluster.clusterArn", "cluster", "describe_clusters", "clusters[?status=='ACTIVE'] | [0]",
-        "update_cluster", "delete_cluster", ("settings", "configuration"), named=255, prepare=renamed(name="clusterName"),
+        "update_cluster", "delete_cluster", mutable=("settings", "configuration"), named=255, prepare=renamed(name="clusterName"),
         outputs={"arn": "clusterArn"},
     ),
     "aws:ecs/taskDefinition:TaskDefinition": Row(
@@ -287,7 +302,7 @@ SERVICE = {
     ),
     "aws:ecs/service:Service": Row(
         "ecs", "create_service", "service.serviceArn", "service", "describe_services", "services[?status!='INACTIVE'] | [0]",
-        "update_service", "delete_service",
+        "update_service", "delete_service", ("cluster", "force"),
         ("taskDefinition", "desiredCount", "deploymentCircuitBreaker", "deploymentMaximumPercent", "deploymentMinimumHealthyPercent",
          "healthCheckGracePeriodSeconds", "networkConfiguration", "waitForSteadyState", "enableExecuteCommand"),
         named=255, prepare=_service, outputs={"arn": "serviceArn"},

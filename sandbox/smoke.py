@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 
@@ -80,7 +79,7 @@ async def smoke(console: Console, *, tasks: int | None, in_process: bool) -> int
             for name, check in CHECKS.items():
                 try:
                     seen, mark = await check(client, model), "[green]✓[/]"
-                except (AssertionError, openai.OpenAIError, asyncio.TimeoutError) as error:
+                except (TimeoutError, AssertionError, openai.OpenAIError) as error:
                     seen, mark, failed = str(error), "[red]✗[/]", failed + 1
                 console.print(f"{mark} {name:<9} {escape(seen)}", highlight=False, soft_wrap=True)
     verdict = "[red]smoke test failed" if failed else "[green]smoke test passed"

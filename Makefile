@@ -1,0 +1,62 @@
+# Every command of the project. `make` lists them; each makes .venv first where that is missing.
+
+STAGE ?= staging
+PYTHON ?= $(shell for candidate in python3.13 python3.12 python3.11 python3 python3.14; do \
+	command -v $$candidate >/dev/null && $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$candidate && break; done)
+unexport PYTHONDONTWRITEBYTECODE  # compiled modules make every command start faster
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup local smoke plan test lint format types image up preview down lock
+
+help: ## List the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make .venv with the locked packages (the other commands do it by themselves)
+
+$(READY): requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed and none is on PATH: install one, or name it: make setup PYTHON=/path/to/python3"; exit 1; }
+	@echo "making .venv with $(PYTHON) and the locked packages…"
+	@$(PYTHON) -m venv .venv || { echo "the venv module is missing: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	@touch $@
+
+local: $(READY) ## Run the whole production stack on this machine, with no account: gateway, AWS, Valkey, OpenAI
+	@$(BIN)/python -m sandbox $(ARGS)
+
+smoke: $(READY) ## Bring it up, drive it with OpenAI's Python client, take it down; a verdict a check
+	@$(BIN)/python -m sandbox smoke $(ARGS)
+
+plan: $(READY) ## What STAGE would create, with no account (STAGE=staging|prod|local)
+	@$(BIN)/python -m sandbox plan --stage $(STAGE) $(ARGS)
+
+test: $(READY) ## Run every test
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## Check style and common mistakes
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+format: $(READY) ## Put the code into the project's style
+	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
+
+types: $(READY) ## Check the types
+	@$(BIN)/mypy
+
+image: ## Build the container's image on this machine (needs Docker)
+	docker build --tag openai-gateway .
+
+preview: $(READY) ## Show what `make up` would change in STAGE (needs the pulumi CLI and an AWS account)
+	pulumi preview --stack $(STAGE) --diff
+
+up: $(READY) ## Deploy STAGE to AWS (needs the pulumi CLI and an AWS account)
+	pulumi up --stack $(STAGE)
+
+down: $(READY) ## Take STAGE down; what holds data is protected and stays where the stage says so
+	pulumi destroy --stack $(STAGE)
+
+lock: $(READY) ## Lock the packages anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --group dev -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group app -c requirements.txt -o app/requirements.txt

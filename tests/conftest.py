@@ -1,0 +1,117 @@
+"""What the tests of several folders share: the local stack, deployed and running, once a session."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx2
+import openai
+import pytest
+
+from sandbox.aws import CREDENTIALS
+
+ROOT = Path(__file__).resolve().parent.parent
+START_S, STOP_S = 90, 60  # only bound a hang
+
+
+@dataclass
+class Stack:
+    """A running `python -m sandbox`, by what it says of itself."""
+
+    process: subprocess.Popen[str]
+    described: dict[str, Any]
+    printed: Path
+    clients: dict[str, openai.OpenAI] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return str(self.described["url"])
+
+    def aws(self, service: str) -> Any:
+        """A boto3 client of the emulated AWS that the stack is deployed in."""
+        return boto3.client(
+            service,
+            endpoint_url=self.described["aws_endpoint"],
+            region_name=self.described["region"],
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        """OpenAI's own client, pointed at the gateway; without retries, so that a test sees each answer."""
+        settings: dict[str, Any] = {"api_key": self.described["client_key"], "max_retries": 0, "timeout": 30} | options
+        key = repr(sorted(settings.items()))
+        if key not in self.clients:
+            self.clients[key] = openai.OpenAI(base_url=f"{self.url}/v1", **settings)
+        return self.clients[key]
+
+    def close(self) -> int:
+        """End it as Ctrl-C does; its exit code."""
+        for client in self.clients.values():
+            client.close()
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=STOP_S)
+
+    def upstream_requests(self) -> list[dict[str, Any]]:
+        """What has reached the stand-in for OpenAI."""
+        answer = httpx2.get(self.described["openai_endpoint"].removesuffix("/v1") + "/requests")
+        return list(answer.raise_for_status().json())
+
+    def log(self) -> str:
+        """All that was printed so far; a task's lines begin with the task."""
+        return self.printed.read_text()
+
+    @staticmethod
+    def digest(key: str) -> str:
+        """What is kept of a key."""
+        return hashlib.sha256(key.encode()).hexdigest()
+
+    @staticmethod
+    def until(held: Callable[[], object], within_s: float = 60) -> None:
+        """Try until it does not raise; what it raised last, when the time is over."""
+        end = time.monotonic() + within_s
+        while True:
+            try:
+                held()
+            except Exception:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+
+def start(folder: Path, *arguments: str) -> Stack:
+    """Start a local stack and wait until it says that it is ready."""
+    describe = folder / "describe.json"
+    command = [sys.executable, "-m", "sandbox", "--port", "0", "--describe", str(describe), *arguments]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT, text=True)
+    for _ in range(START_S * 10):
+        if describe.exists():
+            return Stack(process, json.loads(describe.read_text()), folder / "log")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.1)
+            break
+    process.kill()
+    process.wait()
+    raise AssertionError(f"the local stack did not come up:\n{(folder / 'log').read_text()}")
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stage `local`, deployed and running; shared by all tests that leave it as it was."""
+    stack = start(tmp_path_factory.mktemp("local"), "--in-process")
+    yield stack
+    assert stack.close() == 0

@@ -1,0 +1,43 @@
+"""G6: more containers share the load, and none of them holds state that another lacks."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from tests.conftest import Stack
+from tests.infra.deployment import STAGES, deploy
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_number_of_tasks_follows_the_load(stage: str) -> None:
+    deployed = deploy(stage)
+    target = deployed.one("appautoscaling:Target", "tasks").inputs
+    assert 2 <= target["minCapacity"] < target["maxCapacity"]
+    policies = deployed.all("appautoscaling:Policy").values()
+    metrics = {
+        policy.inputs["targetTrackingScalingPolicyConfiguration"]["predefinedMetricSpecification"]["predefinedMetricType"]
+        for policy in policies
+    }
+    assert metrics == {"ECSServiceAverageCPUUtilization", "ALBRequestCountPerTarget"}
+    for policy in policies:
+        configuration = policy.inputs["targetTrackingScalingPolicyConfiguration"]
+        assert configuration["scaleOutCooldown"] < configuration["scaleInCooldown"], "fast out, slow in"
+    assert "desiredCount" in deployed.one("ecs:Service", "gateway").ignore_changes, "a deployment does not undo the scaling"
+
+
+def test_what_one_task_cached_another_answers(local: Stack) -> None:
+    question = f"Asked of every task {uuid.uuid4()}"
+    seen = [
+        local.client().chat.completions.with_raw_response.create(model="gpt-5-mini", messages=[{"role": "user", "content": question}])
+        for _ in range(8)
+    ]
+    states = [answer.headers["x-cache"] for answer in seen]
+    assert states == ["miss"] + ["hit"] * 7
+    tasks = {line.split()[0] for line in local.log().splitlines() if seen_by(line, [answer.headers["x-request-id"] for answer in seen])}
+    assert len(tasks) == len(local.described["tasks"]) == 2
+
+
+def seen_by(line: str, identifiers: list[str]) -> bool:
+    return any(identifier in line for identifier in identifiers)
