@@ -35,8 +35,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def CheckConfig(self, request: Any, _context: Any) -> Any:  # noqa: N802
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, _request: Any, _context: Any) -> Any:  # noqa: N802
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+    def DiffConfig(self, request: Any, _context: Any) -> Any:  # noqa: N802
+        same = request.old_inputs == request.news
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE if same else provider_pb2.DiffResponse.DIFF_SOME)
 
     def Configure(self, request: Any, _context: Any) -> Any:  # noqa: N802
         self._resources.configure("pulumi:providers:aws", _plain(request.args))

@@ -80,6 +80,7 @@ class Resources:
             answer = self._aws.call(row.service, row.create, **row.prepare(inputs))
             identifier = str(_by_inputs(row, inputs) or find(row.id, answer))
             try:
+                row.fresh(self._calls(row), identifier, inputs)
                 row.after(self._calls(row), identifier, inputs)
                 state = self._described(row, identifier, inputs)
                 if row.tagged:

@@ -46,6 +46,8 @@ class Row:
     """Whether it takes tags."""
     prepare: Callable[[Inputs], Inputs] = dict
     """The inputs in the form that the operations' parameters have."""
+    fresh: Callable[[Call, str, Inputs], None] = lambda _call, _id, _inputs: None
+    """Further calls after a creation."""
     after: Callable[[Call, str, Inputs], None] = lambda _call, _id, _inputs: None
     """Further calls after a creation or a change in place."""
     before_delete: Callable[[Call, str, Inputs], None] = lambda _call, _id, _inputs: None
@@ -79,8 +81,7 @@ def _vpc(call: Call, vpc: str, inputs: Inputs) -> None:
 
 
 def _attach(call: Call, gateway: str, inputs: Inputs) -> None:
-    if not call("describe_internet_gateways", internetGatewayIds=[gateway])["InternetGateways"][0]["Attachments"]:
-        call("attach_internet_gateway", internetGatewayId=gateway, vpcId=inputs["vpcId"])
+    call("attach_internet_gateway", internetGatewayId=gateway, vpcId=inputs["vpcId"])
 
 
 def _empty_group(call: Call, group: str, _inputs: Inputs) -> None:
@@ -119,7 +120,7 @@ NETWORK = {
     ),
     "aws:ec2/internetGateway:InternetGateway": _ec2(
         "InternetGateway",
-        after=_attach,
+        fresh=_attach,
         before_delete=lambda call, gateway, inputs: call("detach_internet_gateway", internetGatewayId=gateway, vpcId=inputs["vpcId"]),
     ),
     "aws:ec2/eip:Eip": _ec2("Address", create="allocate_address", id="AllocationId", key="AllocationId", found="Addresses[0]",
@@ -133,10 +134,10 @@ NETWORK = {
     ),
     "aws:ec2/securityGroup:SecurityGroup": _ec2(
         "SecurityGroup", id="GroupId", key="GroupId", found="SecurityGroups[0]", named=255, prepare=renamed(name="groupName"),
-        after=_empty_group,
+        fresh=_empty_group,
     ),
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": Row(
-        "ec2", "describe_security_groups", "SecurityGroups[0].GroupId", after=_empty_group, mutable=("ingress", "egress"),
+        "ec2", "describe_security_groups", "SecurityGroups[0].GroupId", fresh=_empty_group, mutable=("ingress", "egress"),
         prepare=lambda inputs: {
             "filters": [{"name": "vpc-id", "values": inputs["vpcId"]}, {"name": "group-name", "values": "default"}]
         },

@@ -95,3 +95,13 @@ def test_an_unknown_data_source_says_where_to_add_it(aws: Resources) -> None:
     with pytest.raises(SandboxError) as error:
         aws.invoke("aws:ec2/getAmi:getAmi", {})
     refuse(error, "aws:ec2/getAmi:getAmi", "sandbox/resources.py")
+
+
+def test_a_change_of_a_groups_tags_leaves_its_rules(aws: Resources) -> None:
+    _, network = make(aws, "aws:ec2/vpc:Vpc", "network", cidrBlock="10.0.0.0/16")
+    kind = "aws:ec2/securityGroup:SecurityGroup"
+    group, old = make(aws, kind, "tasks", description="tasks", vpcId=network["vpcId"])
+    rule = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+    identifier, state = make(aws, rule, "out", securityGroupId=group, ipProtocol="tcp", fromPort=443, toPort=443, cidrIpv4="0.0.0.0/0")
+    aws.update(kind, "tasks", group, old, old | {"tagsAll": {"owner": "us"}})
+    assert aws.read(rule, "out", identifier, state) == state
