@@ -33,9 +33,7 @@ def main(arguments: list[str]) -> int:
         keys = Keys(options.stage)
         if options.command == "key":
             keys.store_openai_key(getpass.getpass("OpenAI key: ") if sys.stdin.isatty() else sys.stdin.readline())
-            _say(
-                f"stored. Running tasks of {options.stage} use it within a minute; if the service is not deployed yet, run `pulumi up` again."
-            )
+            _say(f"stored. Running tasks of {options.stage} use it within a minute; on a first deployment, run `pulumi up` again now.")
         elif not options.name:
             sys.stdout.write("".join(f"{name}\n" for name in keys.clients()))
         elif options.remove:
