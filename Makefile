@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local smoke plan test lint format types image up preview down lock
+.PHONY: help setup local smoke plan test lint format types image up preview down key client docs lock
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -56,6 +56,15 @@ up: $(READY) ## Deploy STAGE to AWS (needs the pulumi CLI and an AWS account)
 
 down: $(READY) ## Take STAGE down; what holds data is protected and stays where the stage says so
 	pulumi destroy --stack $(STAGE)
+
+key: $(READY) ## Store the OpenAI key of STAGE in Secrets Manager (asks for it without an echo)
+	@$(BIN)/python -m operate key --stage $(STAGE)
+
+client: $(READY) ## Give NAME a key for the gateway of STAGE (NAME=web; ARGS=--remove takes its keys away)
+	@$(BIN)/python -m operate client $(NAME) --stage $(STAGE) $(ARGS)
+
+docs: $(READY) ## Write the tables of README.md anew from what they describe
+	@$(BIN)/python docs/tables.py
 
 lock: $(READY) ## Lock the packages anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-annotate --group dev -o requirements.txt

@@ -67,7 +67,7 @@ class Settings(BaseModel):
     openai_project: str = Field("", alias="OPENAI_PROJECT_ID", description="Project that requests are billed to (empty: the key's own).")
     openai_secret_id: str = Field("", description="Secrets Manager secret that holds the OpenAI key, as plain text.")
     openai_api_key: SecretStr = Field(
-        SecretStr(""), alias="OPENAI_API_KEY", description="The OpenAI key itself. For use outside AWS, where no secret is named."
+        SecretStr(""), alias="OPENAI_API_KEY", description="The OpenAI key itself, outside AWS, where no secret is named."
     )
 
     clients_secret_id: str = Field("", description="Secrets Manager secret that holds the callers: JSON as in `clients`.")

@@ -27,7 +27,7 @@ class Credentials(ComponentResource):
 
     def __init__(self, *, stage: Stage, key: EncryptionKey, opts: ResourceOptions | None = None) -> None:
         super().__init__("gateway:credentials:Credentials", "credentials", None, opts)
-        self._region = stage.region
+        self._stage = stage
         openai, clients = (
             secretsmanager.Secret(
                 secret,
@@ -63,10 +63,11 @@ class Credentials(ComponentResource):
         found = secretsmanager.get_secret_versions_output(
             secret_id=self.openai_arn, opts=InvokeOutputOptions(parent=self, depends_on=list(after))
         )
-        return self.openai_arn.apply(lambda arn: found.apply(lambda known: checked(arn, known.versions, self._region)))
+        name, region = self._stage.name, self._stage.region
+        return self.openai_arn.apply(lambda arn: found.apply(lambda known: checked(arn, known.versions, stage=name, region=region)))
 
 
-def checked(arn: str, versions: Sequence[Any], region: str) -> str:
+def checked(arn: str, versions: Sequence[Any], *, stage: str, region: str) -> str:
     """The secret, when one of its versions is current.
 
     Raises:
@@ -76,6 +77,7 @@ def checked(arn: str, versions: Sequence[Any], region: str) -> str:
         return arn
     raise RunError(
         "The OpenAI key is missing, so the service was not deployed yet; all the rest was, and is kept.\n"
-        "Write the key to a file (key.txt, no newline), put it into the stage's secret, and run `pulumi up` again:\n\n"
+        "Put the key into the stage's secret and run `pulumi up` again. Either of these does it:\n\n"
+        f"  make key STAGE={stage}\n"
         f"  aws secretsmanager put-secret-value --region {region} --secret-id {arn} --secret-string file://key.txt\n"
     )

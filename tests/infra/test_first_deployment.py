@@ -22,15 +22,16 @@ def versions(*labels: list[str]) -> list[Any]:
 
 
 def test_a_filled_secret_is_used() -> None:
-    assert checked(ARN, versions(["AWSPREVIOUS"], ["AWSCURRENT"]), "us-east-1") == ARN
+    assert checked(ARN, versions(["AWSPREVIOUS"], ["AWSCURRENT"]), stage="prod", region="us-east-1") == ARN
 
 
 @pytest.mark.parametrize("labels", [(), (["AWSPENDING"],)])
 def test_an_empty_one_stops_the_deployment_and_says_what_to_do(labels: tuple[list[str], ...]) -> None:
     with pytest.raises(pulumi.RunError) as stopped:
-        checked(ARN, versions(*labels), "us-east-2")
+        checked(ARN, versions(*labels), stage="prod", region="us-east-2")
     said = str(stopped.value)
     assert f"aws secretsmanager put-secret-value --region us-east-2 --secret-id {ARN} --secret-string file://key.txt" in said
+    assert "make key STAGE=prod" in said
     assert "run `pulumi up` again" in said
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from infra.image import source_tag
 from sandbox.stack import ROOT
 
-SETTINGS = "app.settings"
-
 
 def imported(path: Path) -> Iterator[tuple[str, str | None]]:
     """Modules that a file imports, and the name they are given."""
@@ -20,12 +18,6 @@ def imported(path: Path) -> Iterator[tuple[str, str | None]]:
             yield from ((name.name, name.asname) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module or "", None
-
-
-def test_the_program_knows_of_the_app_only_the_contract() -> None:
-    modules = {module for path in (ROOT / "infra").glob("*.py") for module, _ in imported(path)}
-    assert {module for module in modules if module.split(".")[0] == "app"} == {SETTINGS}
-    assert not {module for module in modules if module.split(".")[0] in ("sandbox", "tests", "operate")}
 
 
 def test_the_types_of_aws_are_known_to_the_type_checker() -> None:
