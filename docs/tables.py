@@ -52,9 +52,7 @@ def _cell(text: str) -> str:
 def written(text: str) -> str:
     """The text with its tables made anew."""
     for name, table in (("configuration", configuration()), ("settings", settings())):
-        place = re.compile(rf"(?<=<!-- {name} -->
-).*?(?=
-<!-- end -->)", flags=re.DOTALL)
+        place = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=\n<!-- end -->)", flags=re.DOTALL)
         text, found = place.subn(lambda _old, table=table: table, text)
         if found != 1:
             raise SystemExit(f"README.md must have one place <!-- {name} --> … <!-- end -->")
