@@ -72,6 +72,18 @@ class Stack:
         """All that was printed so far; a task's lines begin with the task."""
         return self.printed.read_text()
 
+    def until_known(self, key: str, *, known: bool = True) -> None:
+        """Wait until every task accepts a client key, or none does any more: each reads the callers' secret by itself."""
+
+        def asked() -> None:
+            statuses = {
+                httpx2.get(f"{task['url']}/v1/models", headers={"Authorization": f"Bearer {key}"}).status_code
+                for task in self.described["tasks"]
+            }
+            assert statuses == ({200} if known else {401})
+
+        self.until(asked)
+
     @staticmethod
     def digest(key: str) -> str:
         """What is kept of a key."""
