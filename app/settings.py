@@ -26,7 +26,7 @@ from pydantic import (
 )
 
 PREFIX = "GATEWAY_"
-OUTSIDE_AWS = frozenset({"openai_api_key", "clients", "host", "port"})
+OUTSIDE_AWS = frozenset({"openai_api_key", "clients", "host", "port", "metrics_port"})
 """Settings that a deployed task never gets: keys come from Secrets Manager, and the task has a network address of its own."""
 
 
@@ -82,6 +82,27 @@ class Settings(BaseModel):
     cache_iam_cluster: str = Field("", description="Replication group whose IAM authentication is used (empty: none).")
     cache_ttl_s: int = Field(3600, ge=0, le=30 * 86400, description="How long an answer is kept (0: answers are not cached).")
 
+    client_requests_per_minute: int = Field(0, ge=0, description="Requests a minute that each caller may make (0: no limit).")
+    client_tokens_per_minute: int = Field(0, ge=0, description="Tokens a minute that each caller may use (0: no limit).")
+    client_streams: int = Field(0, ge=0, description="Streams that each caller may have open at once (0: no limit).")
+    client_usd_per_day: float = Field(0, ge=0, description="Dollars that each caller may spend a day (0: no limit).")
+    client_usd_per_month: float = Field(0, ge=0, description="Dollars that each caller may spend a month (0: no limit).")
+    stage_requests_per_minute: int = Field(0, ge=0, description="OpenAI's limit of requests a minute for this stage (0: none is kept).")
+    stage_tokens_per_minute: int = Field(0, ge=0, description="OpenAI's limit of tokens a minute for this stage (0: none is kept).")
+    budget_usd_per_month: float = Field(0, ge=0, description="Dollars that the stage may spend a month (0: no limit).")
+    ladder: str = Field(
+        "0.5:alert,0.8:cheaper,0.9:shorter,0.95:cache,1:stop",
+        pattern=r"^(\d+(\.\d+)?:(alert|cheaper|shorter|cache|stop)(,|$))*$",
+        description="What happens at which share of the stage's budget.",
+    )
+
+    default_output_tokens: int = Field(4096, ge=1, description="Output tokens of a request that asks for none in particular.")
+    max_output_tokens: int = Field(16384, ge=1, description="Most output tokens that a request may ask for.")
+    max_choices: int = Field(4, ge=1, le=128, description="Most answers to one request: n and best_of.")
+    moderate: bool = Field(False, description="Whether input is checked by OpenAI's moderation before the call.")
+    redact: bool = Field(False, description="Whether e-mail addresses, phone and card numbers and keys are taken out of prompts.")
+    batch_ms: int = Field(0, ge=0, le=100, description="How long embeddings wait for others to join one call, in milliseconds (0: not).")
+
     request_timeout_s: float = Field(600, gt=0, le=3600, description="Longest time a request may take, from its first byte to its last.")
     ping_s: float = Field(15, gt=0, description="Longest silence on a stream before a comment line keeps it alive.")
     keep_alive_s: int = Field(75, gt=0, description="How long an idle connection is kept open; longer than the balancer's idle timeout.")
@@ -90,6 +111,8 @@ class Settings(BaseModel):
     host: str = Field("0.0.0.0", description="Address to listen on.")  # noqa: S104  a container is reached from outside itself
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on (0: any free one).")
     workers: int = Field(1, ge=1, le=64, description="Worker processes; one for each vCPU.")
+    max_in_flight: int = Field(256, ge=1, le=10_000, description="Most requests that a worker answers at once; above it callers get 503.")
+    metrics_port: int = Field(9090, ge=0, le=65535, description="Port of Prometheus' /metrics, off the public one (0: none).")
     max_body_bytes: int = Field(1_048_576 * 8, ge=1024, le=1_048_576 * 64, description="Longest request body that is read.")
 
     @model_validator(mode="after")

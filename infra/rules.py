@@ -62,6 +62,17 @@ def reachable_upstream(openai_base_url: str) -> Iterator[str]:
         yield f"openaiBaseUrl = {openai_base_url!r}: tasks reach the internet on port {HTTPS} only"
 
 
+def output_tokens_in_order(default_output_tokens: int, max_output_tokens: int) -> Iterator[str]:
+    if default_output_tokens > max_output_tokens:
+        yield f"defaultOutputTokens = {default_output_tokens}: must not be more than maxOutputTokens = {max_output_tokens}"
+
+
+def ladder_climbs(spend_ladder: str) -> Iterator[str]:
+    shares = [float(step.split(":")[0]) for step in spend_ladder.split(",") if step]
+    if any(later <= earlier for earlier, later in pairwise(shares)):
+        yield f"spendLadder = {spend_ladder!r}: each share must be more than the one before"
+
+
 RULES: tuple[Callable[..., Iterator[str]], ...] = (
     enough_zones,
     tasks_in_order,
@@ -71,6 +82,8 @@ RULES: tuple[Callable[..., Iterator[str]], ...] = (
     timeouts,
     encrypted_upstream,
     reachable_upstream,
+    output_tokens_in_order,
+    ladder_climbs,
 )
 
 

@@ -41,6 +41,8 @@ def _network(value: str) -> str:
 
 Account = Annotated[str, _matching(r"\d{12}", "account ids of 12 digits, in quotes")]
 Model = Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", "names of models, as gpt-5-mini")]
+Count = Annotated[int, Field(ge=0, le=10**9)]
+LADDER = r"(\d+(\.\d+)?:(alert|cheaper|shorter|cache|stop)(,(?=\d)|$))*"
 Seconds = Annotated[int, Field(ge=1, le=3600)]
 RecoveryDays = Literal[0, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
 LogDays = Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653]
@@ -65,6 +67,21 @@ class Stage(BaseModel):
     openai_project: Annotated[str, _matching(r"(proj_\S+)?", "as proj_…, or unset")]
     openai_base_url: Annotated[str, _matching(r"https?://[^\s/?#:@]+(:\d{1,5})?(/[^\s?#]*)?", "an address as https://api.openai.com/v1")]
     models: Annotated[tuple[Model, ...], Field(min_length=1), AfterValidator(_distinct)]
+
+    openai_requests_per_minute: Count
+    openai_tokens_per_minute: Count
+    client_requests_per_minute: Count
+    client_tokens_per_minute: Count
+    client_streams: Count
+    client_usd_per_day: Count
+    client_usd_per_month: Count
+    monthly_budget_usd: Count
+    spend_ladder: Annotated[str, _matching(LADDER, "shares and steps as 0.5:alert,0.8:cheaper,0.9:shorter,0.95:cache,1:stop")]
+    default_output_tokens: Annotated[int, Field(ge=1, le=1_000_000)]
+    max_output_tokens: Annotated[int, Field(ge=1, le=1_000_000)]
+    moderate_input: bool
+    redact_prompts: bool
+    embedding_batch_milliseconds: Annotated[int, Field(ge=0, le=100)]
 
     domain: Annotated[
         str, _matching(r"(([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63})?", "a name in lower case as gateway.example.com, or unset")

@@ -21,12 +21,14 @@ from rich.table import Table
 from app.clients import new_key
 from sandbox.aws import CREDENTIALS, Aws
 from sandbox.aws_server import AwsServer
-from sandbox.balancer import Balancer, read_settings
+from sandbox.balancer import Balancer
+from sandbox.balancer_settings import read_settings
 from sandbox.deploy import IN_PROCESS, engine_is_there, events
 from sandbox.errors import SandboxError
 from sandbox.openai_server import OpenAIServer
 from sandbox.resources import OPENAI_KEY
-from sandbox.scheduler import Scheduler, Task, read_service
+from sandbox.scheduler import Scheduler, Task
+from sandbox.service import read_service
 from sandbox.valkey_server import ValkeyServer
 
 STAGE = "local"

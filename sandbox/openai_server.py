@@ -18,7 +18,8 @@ import toktok
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sandbox.openai_answers import ENDPOINTS, Answer, ApiError, answer, model, models
+from sandbox.openai_answers import ENDPOINTS, Answer, answer, model, models
+from sandbox.openai_shapes import ApiError
 
 Kind = Literal[
     "rate_limit", "insufficient_quota", "organization_spend_limit", "project_spend_limit", "server_error", "overloaded",

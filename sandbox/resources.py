@@ -14,7 +14,8 @@ from typing import Any
 from sandbox.aws import ACCOUNT, Aws, find
 from sandbox.errors import SandboxError
 from sandbox.recorded import recorded_outputs
-from sandbox.rows import ROWS, Inputs, Row
+from sandbox.row import Inputs, Row
+from sandbox.rows import ROWS
 
 OPENAI_KEY = "SANDBOX_OPENAI_KEY"
 """The variable whose value is stored in the stage's OpenAI secret as soon as that exists, as its operator would."""

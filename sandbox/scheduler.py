@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import shutil
 import signal
 import sys
@@ -16,64 +15,22 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from aiohttp import web
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sandbox.balancer import Balancer
 from sandbox.errors import SandboxError
 from sandbox.keeper import Keeper
+from sandbox.service import Clients, Service
+from sandbox.task_credentials import TaskCredentials
 
 ROOT = Path(__file__).resolve().parent.parent
 FAILURES_ALLOWED = 3
 KEPT_LINES, SHOWN_LINES, LONGEST_LINE = 200, 20, 2**20
-DEFAULT_STOP_TIMEOUT_S, MAX_BACKOFF_S = 30, 60
+MAX_BACKOFF_S = 60
 SECRET_ARN_PARTS = 7
 
-Clients = Callable[[str], Any]
 """Gives the boto3 client of a service by its name, as `boto3.Session.client` does."""
-
-
-@dataclass(frozen=True)
-class Service:
-    """What was deployed. `secrets` are variables whose values stand in Secrets Manager, by the ARNs that ECS takes."""
-
-    name: str
-    task_definition: str
-    count: int
-    environment: Mapping[str, str]
-    secrets: Mapping[str, str]
-    role: str
-    log_group: str
-    stop_timeout_s: float
-
-
-def read_service(clients: Clients, cluster: str, service: str) -> Service:
-    """Read a service, its task definition and its scaling out of AWS.
-
-    Raises:
-        SandboxError: there is no such service.
-    """
-    found = clients("ecs").describe_services(cluster=cluster, services=[service])["services"]
-    if not found:
-        raise SandboxError(f"There is no service {service} in the cluster {cluster}")
-    definition = clients("ecs").describe_task_definition(taskDefinition=found[0]["taskDefinition"])["taskDefinition"]
-    balanced = {group.get("containerName") for group in found[0].get("loadBalancers", [])}
-    containers = definition["containerDefinitions"]
-    container = next((item for item in containers if item["name"] in balanced), containers[0])
-    resource = f"service/{cluster.rpartition('/')[2]}/{found[0]['serviceName']}"
-    scaling = clients("application-autoscaling").describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[resource])
-    return Service(
-        name=found[0]["serviceName"],
-        task_definition=definition["taskDefinitionArn"],
-        count=max([found[0]["desiredCount"], *(target["MinCapacity"] for target in scaling["ScalableTargets"])]),
-        environment={item["name"]: item["value"] for item in container.get("environment", [])},
-        secrets={item["name"]: item["valueFrom"] for item in container.get("secrets", [])},
-        role=definition.get("taskRoleArn", ""),
-        log_group=container.get("logConfiguration", {}).get("options", {}).get("awslogs-group", ""),
-        stop_timeout_s=float(container.get("stopTimeout", DEFAULT_STOP_TIMEOUT_S)),
-    )
 
 
 @dataclass
@@ -122,12 +79,10 @@ class Scheduler:
         self._on_line = on_line
         self._backoff_s = backoff_s
         self._start_timeout_s = start_timeout_s
-        self._tokens: dict[str, str] = {}  # of running tasks: token of the credentials endpoint, task
+        self._credentials = TaskCredentials(clients, service.role)
         self._slots: list[asyncio.Task[None]] = []
         self._keeper = Keeper()
         self._folder: Path | None = None
-        self._runner: web.AppRunner | None = None
-        self._credentials_url = ""
         self._changed = asyncio.Event()
         self._stopping = False
 
@@ -141,7 +96,7 @@ class Scheduler:
             raise SandboxError(f"Nothing to substitute: the deployed environment has no {', '.join(unknown)}")
         self._folder = Path(tempfile.mkdtemp(prefix="tasks-"))
         await self._keeper.start()
-        await self._serve_credentials()
+        await self._credentials.start()
         wanted = self.service.count if count is None else count
         self._slots = [asyncio.create_task(self._keep_running()) for _ in range(wanted)]
         for slot in self._slots:
@@ -171,8 +126,7 @@ class Scheduler:
             slot.cancel()
         await asyncio.gather(*self._slots, return_exceptions=True)
         await self._keeper.stop()
-        if self._runner:
-            await self._runner.cleanup()
+        await self._credentials.stop()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -233,7 +187,7 @@ class Scheduler:
         self._keeper.forget(task.pid)
         await task.process.wait()
         await reader
-        self._tokens = {token: owner for token, owner in self._tokens.items() if owner != task.id}
+        self._credentials.dismiss(task.id)
         if self._balancer and task.url:
             await self._balancer.deregister(task.url, 0)
         task.state = "stopped"
@@ -273,10 +227,9 @@ class Scheduler:
 
     async def _environment(self, task_id: str) -> dict[str, str]:
         """The deployed variables, and what Fargate itself, the host and the task's network interface give."""
-        ecs, token = self._clients("ecs"), secrets.token_urlsafe()
+        ecs = self._clients("ecs")
         home = Path(str(self._folder)) / task_id
         home.mkdir()
-        self._tokens[token] = task_id
         return {
             **self.service.environment,
             **await asyncio.to_thread(self._read_secrets),
@@ -284,14 +237,14 @@ class Scheduler:
             "AWS_REGION": ecs.meta.region_name,
             "AWS_DEFAULT_REGION": ecs.meta.region_name,
             "AWS_ENDPOINT_URL": ecs.meta.endpoint_url,
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": self._credentials_url,
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN": token,
+            **self._credentials.admit(task_id),
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),
             "TMPDIR": str(home),
             "PYTHONUNBUFFERED": "1",
             "GATEWAY_HOST": "127.0.0.1",
             "GATEWAY_PORT": "0",
+            "GATEWAY_METRICS_PORT": "0",
         }
 
     def _read_secrets(self) -> dict[str, str]:
@@ -324,29 +277,3 @@ class Scheduler:
                         task.listening.set()
             if self._on_line:
                 self._on_line(task, text)
-
-    async def _serve_credentials(self) -> None:
-        app = web.Application()
-        app.router.add_get("/credentials", self._credentials)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self._credentials_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/credentials"
-
-    async def _credentials(self, request: web.Request) -> web.Response:
-        """Temporary credentials of the task's role, as ECS's own endpoint gives them."""
-        task_id = self._tokens.get(request.headers.get("Authorization", ""))
-        if not task_id or not self.service.role:
-            return web.json_response({"code": "AccessDenied", "message": "No task role for this token"}, status=403)
-        role = self.service.role
-        given = await asyncio.to_thread(self._clients("sts").assume_role, RoleArn=role, RoleSessionName=task_id)
-        found = given["Credentials"]
-        return web.json_response(
-            {
-                "RoleArn": role,
-                "AccessKeyId": found["AccessKeyId"],
-                "SecretAccessKey": found["SecretAccessKey"],
-                "Token": found["SessionToken"],
-                "Expiration": found["Expiration"].isoformat(),
-            }
-        )

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from moto import mock_aws
 
-from sandbox.balancer import Balancer, BalancerSettings, read_settings
+from sandbox.balancer import Balancer
+from sandbox.balancer_settings import BalancerSettings, read_settings
 from sandbox.errors import SandboxError
 
 SETTINGS = BalancerSettings(

@@ -15,7 +15,7 @@ from openai.types.responses import ResponseCompletedEvent, ResponseIncompleteEve
 
 from sandbox.openai_server import OpenAIServer
 
-KEY = "sk-test"
+KEY = "sk-0123456789abcdef"
 MODEL = "gpt-5-mini"
 ASK: Any = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How are you?"}]
 

@@ -11,9 +11,11 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from sandbox.balancer import Balancer, BalancerSettings
+from sandbox.balancer import Balancer
+from sandbox.balancer_settings import BalancerSettings
 from sandbox.errors import SandboxError
-from sandbox.scheduler import Scheduler, Service, Task, read_service
+from sandbox.scheduler import Scheduler, Task
+from sandbox.service import Service, read_service
 
 REGION = "us-east-1"
 PROGRAM = """if True:
@@ -162,7 +164,17 @@ async def test_tasks_get_the_deployed_environment_and_nothing_of_ours(
         assert (seen["PLAIN"], seen["TOKEN"]) == ("the plain secret", "t")
         assert seen["AWS_REGION"] == seen["AWS_DEFAULT_REGION"] == REGION
         given = {"AWS_ENDPOINT_URL", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "LC_CTYPE"}
-        network = {"GATEWAY_HOST", "GATEWAY_PORT", "PATH", "HOME", "TMPDIR", "PYTHONUNBUFFERED", "AWS_REGION", "AWS_DEFAULT_REGION"}
+        network = {
+            "GATEWAY_HOST",
+            "GATEWAY_PORT",
+            "GATEWAY_METRICS_PORT",
+            "PATH",
+            "HOME",
+            "TMPDIR",
+            "PYTHONUNBUFFERED",
+            "AWS_REGION",
+            "AWS_DEFAULT_REGION",
+        }
         assert seen.keys() - given - network == {*deployed.environment, *deployed.secrets}
     finally:
         await scheduler.stop()
