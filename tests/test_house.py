@@ -74,3 +74,10 @@ def test_the_locks_hold_what_pyproject_asks_for() -> None:
     assert container < project
     assert not {"pulumi", "pytest", "moto"} & container
     assert {"starlette", "uvicorn", "boto3", "valkey-glide"} <= container
+
+
+def test_the_guide_names_every_proof() -> None:
+    text = (ROOT / "docs" / "guide.md").read_text()
+    proofs = {path.name for path in (ROOT / "tests" / "guide").glob("test_*.py")}
+    assert proofs
+    assert proofs == set(re.findall(r"tests/guide/(test_\w+\.py)", text))
