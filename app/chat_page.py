@@ -1,8 +1,9 @@
-"""The chat page at `/`: three files beside each other, served as they are under a policy that lets nothing else in."""
+"""The chat page at `/`, and the files that it and the page of `/usage` load: as they are, under a policy that lets nothing else in."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from starlette.requests import Request
@@ -16,21 +17,40 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-FILES = {"/": ("index.html", "text/html"), "/chat.js": ("chat.js", "text/javascript"), "/chat.css": ("chat.css", "text/css")}
+FILES = {
+    "/": ("index.html", "text/html"),
+    "/chat.js": ("chat.js", "text/javascript"),
+    "/chat.css": ("chat.css", "text/css"),
+    "/usage.js": ("usage.js", "text/javascript"),
+    "/chart.js": ("chart.js", "text/javascript"),
+    "/usage.css": ("usage.css", "text/css"),
+    "/gateway.js": ("gateway.js", "text/javascript"),
+    "/gateway.css": ("gateway.css", "text/css"),
+}
 _NOT_MODIFIED = 304
 
 
-def routes() -> list[Route]:
-    return [_route(path, *file) for path, file in FILES.items()]
+class Page:
+    """A file beside the others, and the headers that it always has."""
 
+    def __init__(self, name: str, media_type: str) -> None:
+        self._content = (Path(__file__).parent / "page" / name).read_bytes()
+        self._media_type = media_type
+        self._headers = HEADERS | {"etag": f'"{hashlib.sha256(self._content).hexdigest()[:16]}"'}
 
-def _route(path: str, name: str, media_type: str) -> Route:
-    content = (Path(__file__).parent / "page" / name).read_bytes()
-    headers = HEADERS | {"etag": f'"{hashlib.sha256(content).hexdigest()[:16]}"'}
-
-    async def page(request: Request) -> Response:
+    def response(self, request: Request, more: Mapping[str, str] | None = None) -> Response:
+        headers = self._headers | dict(more or {})
         if request.headers.get("if-none-match") == headers["etag"]:
             return Response(status_code=_NOT_MODIFIED, headers=headers)
-        return Response(content, headers=headers, media_type=media_type)
+        return Response(self._content, headers=headers, media_type=self._media_type)
 
-    return Route(path, page)
+
+def routes() -> list[Route]:
+    return [_route(path, Page(*file)) for path, file in FILES.items()]
+
+
+def _route(path: str, page: Page) -> Route:
+    async def serve(request: Request) -> Response:
+        return page.response(request)
+
+    return Route(path, serve)

@@ -1,4 +1,4 @@
-"""Log lines: JSON on standard output, one object a line, never with a prompt, an answer or a key."""
+"""Log lines: JSON on standard output, one object a line, never with a prompt, an answer or a key; what looks like one is taken out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any
 
+from app.redact import redact, suspicious
+
 _base: dict[str, str] = {}
+_encode = json.JSONEncoder(default=str).encode
 
 
 def configure(stage: str) -> None:
@@ -22,9 +25,12 @@ def configure(stage: str) -> None:
 def write(level: str, event: str, **fields: Any) -> None:
     """Write one line; fields that are None are left out."""
     line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event, **_base}
-    line.update((name, value) for name, value in fields.items() if value is not None)
+    line.update({name: value for name, value in fields.items() if value is not None})
+    texts = [value for value in fields.values() if type(value) is str]
+    if suspicious("\n".join(texts)):
+        line.update({name: redact(value) for name, value in fields.items() if type(value) is str})
     with contextlib.suppress(OSError, ValueError):  # a log that nobody reads any more is no reason to fail
-        sys.stdout.write(json.dumps(line, default=str) + "\n")
+        sys.stdout.write(_encode(line) + "\n")
         sys.stdout.flush()
 
 

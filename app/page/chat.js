@@ -1,61 +1,36 @@
-// The chat page: one conversation, streamed from the gateway that served this page. The client key lives in this tab alone.
+// The chat page: one conversation, streamed from the gateway that served this page.
 
-const $ = (id) => document.getElementById(id);
-const KEY = "gateway-client-key";
+import { $, askForKey, call, element, load, money, onKey, problem } from "./gateway.js";
+
 let talk = [];
 let running = null;
-
-const key = () => sessionStorage.getItem(KEY) ?? "";
-const call = (path, options = {}) =>
-  fetch(path, { ...options, headers: { authorization: `Bearer ${key()}`, "content-type": "application/json" } });
-
-async function problem(response) {
-  const body = await response.json().catch(() => null);
-  return body?.error?.message ?? `The gateway answered with status ${response.status}.`;
-}
+let prices = {};
 
 // --- key and models
 
 async function loadModels() {
-  if (!key()) return askForKey();
-  let response;
+  let models;
   try {
-    response = await call("v1/models");
-  } catch {
-    return askForKey("The gateway cannot be reached.");
+    models = await load("v1/models");
+  } catch (error) {
+    askForKey(error.message);
   }
-  if (!response.ok) {
-    if (response.status === 401) sessionStorage.removeItem(KEY);
-    return askForKey(await problem(response));
-  }
-  const names = (await response.json()).data.map((model) => model.id);
-  $("model").replaceChildren(...names.map((name) => new Option(name)));
+  if (!models) return;
+  prices = Object.fromEntries(models.data.map((model) => [model.id, model.pricing]));
+  $("model").replaceChildren(...models.data.map((model) => new Option(model.id)));
   $("model").disabled = false;
   $("prompt").focus();
 }
 
-function askForKey(message = "") {
-  $("keys-error").textContent = message;
-  $("keys-error").hidden = !message;
-  $("key").value = "";
-  if (!$("keys").open) $("keys").showModal();
+// What the usage costs at a price in dollars per million tokens; undefined when the gateway told no price.
+function cost(usage, price) {
+  if (!usage || !price) return undefined;
+  const cached = usage.prompt_tokens_details?.cached_tokens ?? 0;
+  const input = (usage.prompt_tokens - cached) * price.input + cached * (price.cached_input ?? price.input);
+  return (input + usage.completion_tokens * price.output) / 1e6;
 }
-
-$("keys-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem(KEY, $("key").value.trim());
-  $("keys").close();
-  loadModels();
-});
-$("forget").addEventListener("click", () => askForKey());
 
 // --- what is shown
-
-function element(name, properties = {}, ...children) {
-  const node = Object.assign(document.createElement(name), properties);
-  node.append(...children);
-  return node;
-}
 
 function addMessage(role, text = "") {
   const body = element("div", { className: "text" }, text);
@@ -81,10 +56,11 @@ function render(target, text) {
   );
 }
 
-function addFacts(article, { model, usage, first, total, cache, stopped }) {
+function addFacts(article, { asked, model, usage, usd, first, total, cache, stopped }) {
   const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
-  const facts = [[model]];
+  const facts = [[asked === model ? model : `${asked} → ${model}`]];
   if (usage) facts.push([`${usage.prompt_tokens} + ${usage.completion_tokens} tokens`]);
+  if (usd !== undefined) facts.push(cache === "hit" ? [`${money(usd)} saved`, "hit"] : [money(usd)]);
   if (first) facts.push([`first token ${seconds(first)}`]);
   facts.push([`total ${seconds(total)}`]);
   if (cache) facts.push([`cache ${cache}`, cache]);
@@ -121,14 +97,17 @@ async function ask(text) {
   const { article, body } = addMessage("assistant");
   article.classList.add("busy");
   setRunning(new AbortController());
-  const facts = { model: $("model").value };
+  const asked = $("model").value;
+  const facts = { asked, model: asked };
   const started = performance.now();
   let answer = "";
   try {
-    const request = { model: facts.model, messages: mine, stream: true, stream_options: { include_usage: true } };
+    const request = { model: asked, messages: mine, stream: true, stream_options: { include_usage: true } };
     const response = await call("v1/chat/completions", { method: "POST", body: JSON.stringify(request), signal: running.signal });
     if (!response.ok) throw new Error(await problem(response));
     facts.cache = response.headers.get("x-cache");
+    facts.model = response.headers.get("x-gateway-model") ?? asked;
+    facts.told = response.headers.get("x-gateway-cost-usd");
     for await (const event of events(response.body)) {
       if (event.error) throw new Error(event.error.message);
       facts.usage = event.usage ?? facts.usage;
@@ -145,6 +124,8 @@ async function ask(text) {
     else article.append(element("div", { className: "error", role: "alert" }, error instanceof TypeError ? "The connection to the gateway was lost." : error.message));
   }
   facts.total = performance.now() - started;
+  facts.usd = cost(facts.usage, prices[facts.model] ?? prices[asked]);
+  if (facts.told && facts.cache !== "hit") facts.usd = Number(facts.told);
   if (answer) mine.push({ role: "assistant", content: answer });
   else mine.pop();
   article.classList.remove("busy");
@@ -189,4 +170,4 @@ $("ideas").addEventListener("click", (event) => {
   submit();
 });
 
-loadModels();
+onKey(loadModels);
