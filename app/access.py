@@ -12,7 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import log
 from app.drain import Drain
-from app.errors import CallerGoneError, GatewayError, UnavailableError
+from app.errors import TOO_MANY, CallerGoneError, GatewayError, UnavailableError
+from app.limits import NANOUSD
+from app.meter import Meter
+from app.reservation import NONE
 
 if TYPE_CHECKING:
     from app.usage import Usage
@@ -20,13 +23,18 @@ if TYPE_CHECKING:
 CALLER_GONE = 499
 """Status in the log, after nginx's habit, of a request whose caller hung up before it was answered."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_API = "/v1/"
+_OWN = "own"
+_THROTTLED = {"rate_limit": "rate_limit", "quota": "quota", "spend_limit": "spend_limit"}
+"""The 429s of OpenAI that are counted, by fault."""
 _PROBES = frozenset({"/healthz", "/readyz"})
 
 
 class Entry:
     """What is known of a request; it becomes one log line."""
 
-    __slots__ = ("cache", "client", "ended", "error", "first_byte", "model", "request_id", "started", "status", "upstream_id", "usage")
+    __slots__ = ("attempts", "cache", "client", "cost_nanousd", "ended", "error", "fault", "feature", "first_byte", "model", "request_id",
+                 "saved_nanousd", "started", "status", "upstream_id", "usage")  # fmt: skip
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
@@ -40,6 +48,17 @@ class Entry:
         self.error: str | None = None
         self.upstream_id: str | None = None
         self.usage: Usage | None = None
+        self.feature: str | None = None
+        self.attempts = 0
+        self.fault: str | None = None
+        """What went wrong with OpenAI last, even if a retry or another model made it good."""
+        self.cost_nanousd = 0
+        self.saved_nanousd = 0
+
+    @property
+    def retries(self) -> int:
+        """Calls of OpenAI beyond the first."""
+        return max(0, self.attempts - 1)
 
     def write(self, method: str, path: str) -> None:
         ended = self.ended or time.perf_counter()
@@ -57,6 +76,12 @@ class Entry:
             cache=self.cache,
             prompt_tokens=self.usage.prompt_tokens if self.usage else None,
             completion_tokens=self.usage.completion_tokens if self.usage else None,
+            cached_tokens=self.usage.cached_tokens or None if self.usage else None,
+            cost_usd=self.cost_nanousd / NANOUSD or None,
+            saved_usd=self.saved_nanousd / NANOUSD or None,
+            feature=self.feature if self.feature != NONE else None,
+            attempts=self.attempts if self.attempts > 1 else None,
+            fault=self.fault,
             upstream_request_id=self.upstream_id,
         )
 
@@ -64,9 +89,10 @@ class Entry:
 class Access:
     """ASGI middleware; later layers find the request's `Entry` at `scope["entry"]`."""
 
-    def __init__(self, app: ASGIApp, drain: Drain) -> None:
+    def __init__(self, app: ASGIApp, drain: Drain, meter: Meter) -> None:
         self._app = app
         self._drain = drain
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -91,6 +117,10 @@ class Access:
             self._drain.leave()
             if scope["path"] not in _PROBES:
                 entry.write(scope["method"], scope["path"])
+            if scope["path"].startswith(_API):
+                self._meter.record(entry)
+                if kind := _THROTTLED.get(entry.fault or "") or (_OWN if entry.status == TOO_MANY else None):
+                    self._meter.throttled(kind)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app; whatever comes out of it, the caller gets an answer if there is still a caller and none was begun."""

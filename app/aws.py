@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 TIMEOUT_S = 2
 
 
-def secret_reader(secret_id: str) -> Callable[[], str]:
-    """A function that reads the secret's current text; it blocks, so call it in a thread.
+def secret_reader(secret_id: str, version: str = "AWSCURRENT") -> Callable[[], str]:
+    """A function that reads the secret's text of that version stage; it blocks, so call it in a thread.
 
     Without a region in the environment, the one that the secret's ARN names is used.
     """
@@ -22,7 +22,7 @@ def secret_reader(secret_id: str) -> Callable[[], str]:
     client = boto3.session.Session().client("secretsmanager", region_name=region, config=config)
 
     def read() -> str:
-        return str(client.get_secret_value(SecretId=secret_id).get("SecretString") or "")
+        return str(client.get_secret_value(SecretId=secret_id, VersionStage=version).get("SecretString") or "")
 
     return read
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+
+TOO_MANY = 429
+_PASSING = frozenset({408, 409})  # a timeout and a conflict on OpenAI's side: worth another try
+_QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
 
 class GatewayError(Exception):
@@ -70,17 +74,26 @@ class UpstreamError(GatewayError):
 
     status = 502
     default_code = "upstream_unreachable"
+    fault: str = "unreachable"
+    """What went wrong, in one word: unreachable, cut, timeout, authentication; of OpenAI's own errors server, refused, rate_limit, quota,
+    spend_limit. It decides what is tried again, and is what metrics and alarms count by."""
+
+    def with_fault(self, fault: str) -> Self:
+        self.fault = fault
+        return self
 
 
 class UpstreamAuthenticationError(UpstreamError):
     """OpenAI refuses the gateway's key: the operator's matter, and no fault of the caller's key."""
 
     default_code = "upstream_authentication"
+    fault = "authentication"
 
 
 class DeadlineError(UpstreamError):
     status = 504
     default_code = "upstream_timeout"
+    fault = "timeout"
 
 
 class UnavailableError(GatewayError):
@@ -93,6 +106,7 @@ class UpstreamAnswerError(UpstreamError):
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         super().__init__("OpenAI answered with an error", code=f"upstream_{status}", headers=headers)
+        self.fault = fault_of(status, body)
         self._status = status
         self._body = body
 
@@ -101,6 +115,20 @@ class UpstreamAnswerError(UpstreamError):
 
     def response(self) -> Response:
         return Response(self._body, self._status, self.headers, media_type="application/json")
+
+
+def fault_of(status: int, body: bytes = b"") -> str:
+    """The fault that a status stands for. Of the 429s only the rate limit passes by itself: the others wait for somebody to pay."""
+    if status == TOO_MANY:
+        try:
+            error = json.loads(body)["error"]
+            code, kind = str(error.get("code")), str(error.get("type"))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return "rate_limit"
+        if code.endswith("_spend_limit_exceeded"):
+            return "spend_limit"
+        return "quota" if _QUOTA & {code, kind} else "rate_limit"
+    return "server" if status >= GatewayError.status or status in _PASSING else "refused"
 
 
 class CallerGoneError(Exception):

@@ -8,18 +8,18 @@ from urllib.parse import unquote, urlsplit
 from glide import (
     AdvancedGlideClientConfiguration,
     BackoffStrategy,
-    ExpirySet,
-    ExpiryType,
     GlideClient,
     GlideClientConfiguration,
     IamAuthConfig,
     Logger,
     LogLevel,
     NodeAddress,
+    Script,
     ServerCredentials,
     ServiceType,
 )
 
+__all__ = ["Script", "configuration", "connect"]
 PORT = 6379
 
 
@@ -53,7 +53,3 @@ def configuration(url: str, iam_cluster: str, timeout_s: float) -> GlideClientCo
 async def connect(url: str, iam_cluster: str, timeout_s: float) -> GlideClient:
     Logger.init(LogLevel.OFF)  # our own log says what is wrong, in JSON
     return await GlideClient.create(configuration(url, iam_cluster, timeout_s))
-
-
-async def store(client: GlideClient, key: str, value: bytes, ttl_s: int) -> None:
-    await client.set(key, value, expiry=ExpirySet(ExpiryType.SEC, ttl_s))

@@ -36,7 +36,9 @@ class Measured(Protocol):
     usage: Usage | None
     cost_nanousd: int
     saved_nanousd: int
-    retries: int
+
+    @property
+    def retries(self) -> int: ...
 
 
 class Meter:

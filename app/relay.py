@@ -1,37 +1,36 @@
-"""The way of a checked request: the cache, then OpenAI, and its bytes to the caller as they arrive."""
+"""The way of a job: the ledger says whether it goes out, OpenAI's bytes pass to the caller as they arrive."""
 
 from __future__ import annotations
 
 import asyncio
-from http import HTTPStatus
+import contextlib
+import json
 from typing import Any, NamedTuple
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.access import Entry
-from app.cache import MAX_BYTES, Cache, cache_key
+from app.batcher import Batcher
 from app.caller import Caller
-from app.errors import DeadlineError, GatewayError, UnavailableError, UpstreamError
-from app.stream import DONE, Events, EventStream
-from app.upstream import Answer, Upstream
-from app.usage import TAIL_BYTES, find_usage
+from app.catalog import Catalog
+from app.errors import DeadlineError, GatewayError, UnavailableError
+from app.fetch import Fetch
+from app.flights import Flight, Flights
+from app.job import Job
+from app.kind import hide_usage
+from app.kind_texts import Embeddings
+from app.ledger import Ledger
+from app.limits import NANOUSD
+from app.refusal import refusal, spend_step
+from app.reservation import Reservation, Verdict
+from app.sender import Sender, Sent
+from app.stream import EventStream
+from app.upstream import Answer
 
-
-class Job(NamedTuple):
-    """A request that was checked and may go out."""
-
-    client: str
-    path: str
-    request: dict[str, Any]
-    body: bytes
-    deadline: float
-    keep: bool
-    """Whether the answer may come from the cache and go into it."""
-
-    @property
-    def stream(self) -> bool:
-        return self.request.get("stream") is True
+BATCH_S = 60.0
+"""Longest time that a call for joined embeddings may take."""
+Headers = dict[str, str]
 
 
 class Exchange(NamedTuple):
@@ -42,70 +41,115 @@ class Exchange(NamedTuple):
     receive: Receive
     send: Send
 
-    async def respond(self, body: bytes, headers: dict[str, str], media_type: str = "application/json") -> None:
-        if self.entry.cache:
-            headers["x-cache"] = self.entry.cache
+    async def respond(self, body: bytes, headers: Headers, media_type: str = "application/json") -> None:
         await Response(body, headers=headers, media_type=media_type)(self.scope, self.receive, self.send)
 
 
 class Relay:
-    """Answers jobs. An answer is kept only if it is complete, and after the caller has all of it."""
+    """Answers jobs. Equal ones that may be cached and are under way at the same time share one call, and its costs are the first one's."""
 
-    def __init__(self, upstream: Upstream, cache: Cache | None, ping_s: float) -> None:
-        self._upstream = upstream
-        self._cache = cache
+    def __init__(self, ledger: Ledger, sender: Sender, catalog: Catalog, ping_s: float, batch_ms: int = 0) -> None:
+        self._ledger = ledger
+        self._sender = sender
+        self._catalog = catalog
         self._ping_s = ping_s
+        self._flights: Flights[Fetch] = Flights()
+        self._batcher = Batcher(batch_ms, self._embed)
 
     async def answer(self, job: Job, exchange: Exchange) -> None:
-        if not self._cache or not job.keep:
-            await self._fetch(job, exchange)
+        """Answer from the cache, from a call that is under way, or by one of its own.
+
+        Raises:
+            GatewayError: it cannot be answered, and nothing was sent yet.
+        """
+        asked, entry = job.reservation, exchange.entry
+        key = f"{asked.client} {asked.cache_digest}" if asked.keep else ""
+        joins = key in self._flights
+        wanted = asked.tokens, asked.cost_nanousd
+        if joins:
+            asked.tokens = asked.cost_nanousd = 0  # who joins a call costs nothing more
+        verdict = await self._ledger.reserve(asked, job.limits)
+        if joins and verdict.state == "go" and not self._joinable(key, asked):
+            self._ledger.release(asked)
+            job.reservation = asked = asked.again(*wanted)
+            verdict = await self._ledger.reserve(asked, job.limits)
+        headers = self._headers(job, verdict, entry)
+        if verdict.state == "refused":
+            raise refusal(verdict)
+        if verdict.state == "hit":
+            await self._replay(job, exchange, verdict.body, headers)
             return
-        key = cache_key(job.client, job.path, job.request)
-        kept = await self._cache.get(key)
-        exchange.entry.cache = "hit" if kept else "miss"
-        if kept:
-            await self._replay(job, exchange, kept)
-        elif body := await self._fetch(job, exchange):
-            await self._cache.put(key, body)
-
-    async def _replay(self, job: Job, exchange: Exchange, kept: bytes) -> None:
-        exchange.entry.usage = find_usage(kept[-TAIL_BYTES:])
-        if not job.stream:
-            await exchange.respond(kept, {})
-            return
-        async with EventStream(exchange.send, self._ping_s, exchange.entry) as out:
-            out.headers = [(b"x-cache", b"hit")]
-            await out.end(kept)
-
-    async def _fetch(self, job: Job, exchange: Exchange) -> bytes | None:
-        """Relay OpenAI's answer, and return it if it may be kept."""
-        return await (self._stream if job.stream else self._plain)(job, exchange)
-
-    async def _plain(self, job: Job, exchange: Exchange) -> bytes:
+        flight, leads = self._join(key, job, entry)
+        if not leads:
+            entry.cache = headers["x-cache"] = "hit"
         try:
-            async with Caller(exchange.receive), asyncio.timeout_at(job.deadline):
-                answer = await self._call(job, exchange.entry)
-                try:
-                    body = await answer.read()
-                finally:
-                    answer.close()
+            await (self._stream if job.stream else self._plain)(job, exchange, flight, headers)
+        finally:
+            if not leads:
+                self._shared(job, entry, flight.source)
+
+    def _joinable(self, key: str, asked: Reservation) -> bool:
+        """Whether the call is still under way, and was not made before the cache was invalidated."""
+        flight = self._flights.get(key)
+        return flight is not None and flight.source.cache_key == asked.cache_key
+
+    def _join(self, key: str, job: Job, entry: Entry) -> tuple[Flight[Fetch], bool]:
+        """The call to read from, and whether it is this job's own."""
+
+        def fetch() -> Fetch:
+            return Fetch(job, entry, self._send, self._ledger, self._catalog)
+
+        if key and (key not in self._flights or self._joinable(key, job.reservation)):
+            return self._flights.join(key, fetch)
+        return Flight(fetch(), _nothing), True
+
+    def _headers(self, job: Job, verdict: Verdict, entry: Entry) -> Headers:
+        headers = verdict.headers | spend_step(verdict)
+        if job.reservation.keep:
+            entry.cache = headers["x-cache"] = "hit" if verdict.state == "hit" else "miss"
+        return headers
+
+    async def _replay(self, job: Job, exchange: Exchange, kept: bytes, headers: Headers) -> None:
+        entry, model = exchange.entry, job.route[0][0]
+        usage = entry.usage = job.kind.usage(kept[-job.kind.tail_bytes :])
+        entry.saved_nanousd = self._catalog.cost_nanousd(model, usage, job.request.get("service_tier")) if usage else 0
+        self._ledger.settle(job.reservation, usage=usage, saved_nanousd=entry.saved_nanousd, hit=True)
+        headers["x-gateway-model"] = model.name
+        if not job.stream:
+            await exchange.respond(kept, headers)
+            return
+        async with EventStream(exchange.send, self._ping_s, entry) as out:
+            out.headers = _raw(headers)
+            await out.end(hide_usage(kept) if job.hides_usage else kept)
+
+    def _shared(self, job: Job, entry: Entry, fetch: Fetch) -> None:
+        entry.usage = fetch.usage
+        usage = fetch.usage
+        entry.saved_nanousd = self._catalog.cost_nanousd(fetch.model, usage, job.request.get("service_tier")) if usage else 0
+        self._ledger.settle(job.reservation, usage=usage, saved_nanousd=entry.saved_nanousd, hit=True)
+
+    async def _plain(self, job: Job, exchange: Exchange, flight: Flight[Fetch], headers: Headers) -> None:
+        try:
+            async with Caller(exchange.receive), asyncio.timeout_at(job.deadline), contextlib.aclosing(flight.read()) as chunks:
+                body = b"".join([chunk async for chunk in chunks])
         except TimeoutError:
             raise _late() from None
-        exchange.entry.usage = find_usage(body[-TAIL_BYTES:])
-        await exchange.respond(body, answer.headers(), answer.content_type)
-        return body
+        fetch = flight.source
+        if fetch.cost_nanousd:
+            headers["x-gateway-cost-usd"] = f"{fetch.cost_nanousd / NANOUSD:.9f}"
+        await exchange.respond(body, fetch.headers | headers, fetch.content_type)
 
-    async def _stream(self, job: Job, exchange: Exchange) -> bytes | None:
+    async def _stream(self, job: Job, exchange: Exchange, flight: Flight[Fetch], headers: Headers) -> None:
         entry = exchange.entry
         async with EventStream(exchange.send, self._ping_s, entry) as out:
             try:
-                async with Caller(exchange.receive), asyncio.timeout_at(job.deadline):
-                    answer = await self._call(job, entry)
-                    try:
-                        out.headers = _raw(answer.headers() | ({"x-cache": entry.cache} if entry.cache else {}))
-                        kept = await _pass_on(answer, out, entry)
-                    finally:
-                        answer.close()
+                async with Caller(exchange.receive), asyncio.timeout_at(job.deadline), contextlib.aclosing(flight.read()) as chunks:
+                    async for events in chunks:
+                        if not out.headers:
+                            out.headers = _raw(flight.source.headers | headers)
+                        shown = hide_usage(events) if job.hides_usage else events
+                        if shown:
+                            await out.write(shown)
             except TimeoutError:
                 error: GatewayError = _late()
             except GatewayError as failure:
@@ -116,50 +160,54 @@ class Relay:
                 raise
             else:
                 await out.end()
-                return kept
+                return
             if not out.started:
                 raise error
             entry.error = error.code
             await out.fail(error)
-            return None
 
-    async def _call(self, job: Job, entry: Entry) -> Answer:
-        answer = await self._upstream.post(job.path, job.body, entry.request_id)
-        entry.upstream_id = answer.request_id
-        if answer.status != HTTPStatus.OK:
-            try:
-                raise await answer.error()
-            finally:
-                answer.close()
-        return answer
+    async def _send(self, job: Job, entry: Entry) -> Sent:
+        model, _ = job.route[0]
+        request = job.request | {"model": model.name}
+        if job.kind.name == Embeddings.name and self._batcher.fits(request):
+            return Sent(_Batched(await self._batcher.answer(request, job.prompt_tokens)), model, 1, fallback=False)
+        return await self._sender.send(job.kind.path, job.route, job.deadline, entry, stream=job.stream)
 
-
-async def _pass_on(answer: Answer, out: EventStream, entry: Entry) -> bytes | None:
-    """Pass events on until OpenAI is done.
-
-    Raises:
-        UpstreamError: the stream ended before its last event.
-    """
-    events = Events()
-    parts: list[bytes] | None = []
-    size = 0
-    tail = b""
-    while chunk := await answer.chunk():
-        if whole := events.feed(chunk):
-            await out.write(whole)
-            tail = whole if len(whole) >= TAIL_BYTES else tail[-TAIL_BYTES:] + whole
-            size += len(whole)
-            if parts is not None:
-                parts.append(whole)
-                if size > MAX_BYTES:
-                    parts = None
-    entry.usage = find_usage(tail[-TAIL_BYTES:])
-    if DONE not in tail[-64:]:
-        raise UpstreamError("OpenAI ended the stream before it was complete.", code="upstream_cut")
-    return b"".join(parts) if parts is not None else None
+    async def _embed(self, request: dict[str, Any]) -> bytes:
+        """Call OpenAI for embeddings that several requests wait for."""
+        model = self._catalog.resolve(request["model"], (request["model"],))
+        deadline = asyncio.get_running_loop().time() + BATCH_S
+        entry = Entry("batch")
+        sent = await self._sender.send(Embeddings.path, [(model, json.dumps(request).encode())], deadline, entry)
+        try:
+            return await sent.answer.read()
+        finally:
+            sent.answer.close()
 
 
-def _raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+class _Batched(Answer):
+    """A body that came with others."""
+
+    def __init__(self, body: bytes) -> None:
+        self._rest = body
+        self.status, self.content_type, self.request_id = 200, "application/json", None
+
+    def headers(self) -> Headers:
+        return {}
+
+    async def chunk(self) -> bytes:
+        body, self._rest = self._rest, b""
+        return body
+
+    def close(self) -> None:
+        return None
+
+
+def _nothing() -> None:
+    """What is to be done when a call that nobody can join is over."""
+
+
+def _raw(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
 
 

@@ -56,6 +56,9 @@ class Secret(Generic[Value]):
         self._tried_at = float("-inf")
         self._reader: Callable[[], str] | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._previous: Value | None = None
+        self._previous_at = float("-inf")
+        self._looking_back: asyncio.Task[None] | None = None
 
     async def get(self) -> Value:
         """The value.
@@ -80,9 +83,18 @@ class Secret(Generic[Value]):
             await asyncio.shield(self._reading)
         return refused if self._value is None else self._value
 
+    async def previous(self) -> Value | None:
+        """The value before the present one, in case that one does not work (yet): read as seldom as `renew` does; None if there is none."""
+        if self._source.secret_id and self._looking_back is None and time.monotonic() - self._previous_at >= RENEW_S:
+            self._looking_back = asyncio.create_task(self._look_back())
+        if self._looking_back:
+            await asyncio.shield(self._looking_back)
+        return self._previous
+
     def close(self) -> None:
-        if self._reading:
-            self._reading.cancel()
+        for task in (self._reading, self._looking_back):
+            if task:
+                task.cancel()
 
     def _may_read(self, pause_s: float) -> bool:
         return self._reading is not None or time.monotonic() - self._tried_at >= pause_s
@@ -111,6 +123,15 @@ class Secret(Generic[Value]):
             else:
                 log.info("secret_recovered", secret=self.name)
 
+    async def _look_back(self) -> None:
+        try:
+            self._previous = self._parse(await asyncio.to_thread(_previous_text, self._source.secret_id))
+        except Exception:  # noqa: BLE001  as in `_load`; that there is none is the usual case
+            self._previous = None
+        finally:
+            self._previous_at = time.monotonic()
+            self._looking_back = None
+
     def _fetch(self) -> str:
         if self._reader is None:
             self._reader = _aws().secret_reader(self._source.secret_id)
@@ -129,6 +150,11 @@ def openai_key(text: str) -> str:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise SecretError("The OpenAI key's secret holds something that is no key: it must be the key alone, as plain text.")
     return key
+
+
+def _previous_text(secret_id: str) -> str:
+    """The secret's text before its present one."""
+    return str(_aws().secret_reader(secret_id, "AWSPREVIOUS")())
 
 
 def _aws() -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from http import HTTPStatus
 
 import aiohttp
 
-from app.errors import UpstreamAnswerError, UpstreamAuthenticationError, UpstreamError
+from app import log
+from app.errors import UpstreamAnswerError, UpstreamAuthenticationError, UpstreamError, fault_of
 from app.secret import Secret
 from app.settings import Settings
 
@@ -16,8 +18,10 @@ IDLE_S = 20
 """How long an unused connection is kept: shorter than OpenAI's side keeps it, as a request that meets a closed one is lost."""
 CONNECT_S = 10
 _LARGE_BYTES = 1_048_576  # above it aiohttp wants a file, to send it in pieces
-_PASSED = frozenset({"openai-processing-ms", "openai-version", "retry-after", "retry-after-ms"})
+_PASSED = frozenset({"openai-processing-ms", "openai-version", "retry-after", "retry-after-ms", "x-should-retry"})
 _PASSED_PREFIX = "x-ratelimit-"
+_NO_KEYS = ("", "")
+"""Which key is used instead of which."""
 
 
 class Answer:
@@ -49,7 +53,7 @@ class Answer:
         try:
             return await self._response.read()
         except (aiohttp.ClientError, OSError):
-            raise UpstreamError("The connection to OpenAI broke off in the middle of the answer.", code="upstream_cut") from None
+            raise _cut() from None
 
     async def chunk(self) -> bytes:
         """What has arrived since the last call, or comes next; empty at the end.
@@ -60,7 +64,7 @@ class Answer:
         try:
             return await self._response.content.readany()
         except (aiohttp.ClientError, OSError):
-            raise UpstreamError("The connection to OpenAI broke off in the middle of the answer.", code="upstream_cut") from None
+            raise _cut() from None
 
     async def error(self) -> UpstreamError:
         """What a status other than 200 means for the caller: OpenAI's own error, if it is one in JSON."""
@@ -71,7 +75,8 @@ class Answer:
             body = b""
         if self.content_type.startswith("application/json") and b'"error"' in body:
             return UpstreamAnswerError(self.status, body, headers)
-        return UpstreamError(f"OpenAI answered with status {self.status} and no explanation.", code="upstream_error", headers=headers)
+        error = UpstreamError(f"OpenAI answered with status {self.status} and no explanation.", code="upstream_error", headers=headers)
+        return error.with_fault(fault_of(self.status))
 
     def close(self) -> None:
         self._response.close()
@@ -83,6 +88,7 @@ class Upstream:
     def __init__(self, settings: Settings, key: Secret[str]) -> None:
         self._base = settings.openai_base_url.rstrip("/")
         self._key = key
+        self._instead = _NO_KEYS
         self._session: aiohttp.ClientSession | None = None
         self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "openai-gateway"}
         if settings.openai_organization:
@@ -104,22 +110,37 @@ class Upstream:
             await self._session.close()
 
     async def post(self, path: str, body: bytes, request_id: str) -> Answer:
-        """Call, with a key that was read again if OpenAI refuses the one at hand.
+        """Call, with another key if OpenAI refuses the one at hand.
 
         Raises:
-            UpstreamError: there was no answer, or the key is refused.
+            UpstreamError: there was no answer, or every key is refused.
         """
-        key = await self._key.get()
+        current = await self._key.get()
+        refused, working = self._instead
+        key = working if current == refused else current
         answer = await self._post(path, body, key, request_id)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             answer.close()
-            renewed = await self._key.renew(key)
-            if renewed != key:
-                answer = await self._post(path, body, renewed, request_id)
-            if answer.status == HTTPStatus.UNAUTHORIZED:
-                answer.close()
-                raise UpstreamAuthenticationError("OpenAI refuses the gateway's own key: its operator must check the OpenAI key.")
+            return await self._post_again(path, body, request_id, current, tried={key})
         return answer
+
+    async def _post_again(self, path: str, body: bytes, request_id: str, current: str, tried: set[str]) -> Answer:
+        """Call with the key as it is read anew, then with the one before it: if that one works, it is used until the secret changes."""
+        for read in (partial(self._key.renew, current), self._key.previous):
+            key = await read()
+            if key is None or key in tried:
+                continue
+            tried.add(key)
+            answer = await self._post(path, body, key, request_id)
+            if answer.status != HTTPStatus.UNAUTHORIZED:
+                current = await self._key.get()
+                self._instead = (current, key) if key != current else _NO_KEYS
+                if key != current:
+                    log.error("previous_openai_key_used", request_id=request_id)
+                return answer
+            answer.close()
+        self._instead = _NO_KEYS
+        raise UpstreamAuthenticationError("OpenAI refuses the gateway's own key: its operator must check the OpenAI key.")
 
     async def _post(self, path: str, body: bytes, key: str, request_id: str) -> Answer:
         if self._session is None:
@@ -132,3 +153,7 @@ class Upstream:
             raise UpstreamError("OpenAI cannot be reached.") from None
         except (aiohttp.ClientError, OSError):
             raise UpstreamError("The connection to OpenAI failed.") from None
+
+
+def _cut() -> UpstreamError:
+    return UpstreamError("The connection to OpenAI broke off in the middle of the answer.", code="upstream_cut").with_fault("cut")

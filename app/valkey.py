@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -32,35 +33,41 @@ class Valkey:
     def __init__(self, url: str, iam_cluster: str = "") -> None:
         self.up = False
         self.first_attempt = asyncio.Event()
-        self._url = url
+        self.url = url
+        self.when_up: list[Callable[[], None]] = []
+        """Called, on the loop, each time that it is there again."""
         self._iam_cluster = iam_cluster
         self._glide: Any = None
         self._client: GlideClient | None = None
+        self._scripts: dict[str, Any] = {}
         self._down = asyncio.Event()
         self._keeper: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         self._keeper = asyncio.create_task(self._keep())
 
-    async def get(self, key: str) -> bytes | None:
-        """The key's value; None also when Valkey does not answer in time."""
+    async def run(self, script: str, arguments: list[str | bytes]) -> Any | None:
+        """What a script gives, which is never None; None when Valkey does not answer in time. The time limit is the connection's own."""
         if not self.up or self._client is None:
             return None
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return await self._client.get(key)
+            loaded = self._scripts.get(script)
+            if loaded is None:
+                loaded = self._scripts[script] = self._glide.Script(script)
+            return await self._client.invoke_script(loaded, args=arguments)
         except Exception as failure:  # noqa: BLE001  glide's errors and timeouts: all mean the same here
             self._lost(failure)
             return None
 
-    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
+    async def command(self, *words: str) -> Any | None:
+        """What a command gives, off the path of requests; None as above, and where the answer is none."""
         if not self.up or self._client is None:
-            return
+            return None
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                await self._glide.store(self._client, key, value, ttl_s)
+            return await self._client.custom_command([*words])
         except Exception as failure:  # noqa: BLE001  as above
             self._lost(failure)
+            return None
 
     async def close(self) -> None:
         if self._keeper:
@@ -79,7 +86,11 @@ class Valkey:
         if self.up:
             self.up = False
             self._down.set()
-            log.warning("valkey_lost", exception=type(failure).__name__, fix="requests go on without the cache; check Valkey's health")
+            log.warning(
+                "valkey_lost",
+                exception=type(failure).__name__,
+                fix="no cache, limits are estimated, budgets are closed; check Valkey's health",
+            )
 
     async def _keep(self) -> None:
         self._glide = await asyncio.to_thread(import_module, "app.glide_client")
@@ -89,7 +100,9 @@ class Valkey:
                 await self._probe()
             except Exception as failure:  # noqa: BLE001  as above
                 if not self.first_attempt.is_set():
-                    fix = "requests go on without the cache; check GATEWAY_CACHE_URL, the security groups and Valkey's user"
+                    fix = (
+                        "no cache, limits are estimated, budgets are closed; check GATEWAY_CACHE_URL, the security groups and Valkey's user"
+                    )
                     log.warning("valkey_unreachable", exception=type(failure).__name__, fix=fix)
                     self.first_attempt.set()
                 failed += 1
@@ -102,11 +115,13 @@ class Valkey:
             self.up = True
             log.info("valkey_connected")
             self.first_attempt.set()
+            for call in self.when_up:
+                call()
             await self._down.wait()
             await asyncio.sleep(PROBE_S)
 
     async def _probe(self) -> None:
         if self._client is None:
-            self._client = await self._glide.connect(self._url, self._iam_cluster, TIMEOUT_S)
+            self._client = await self._glide.connect(self.url, self._iam_cluster, TIMEOUT_S)
         async with asyncio.timeout(CONNECT_S):
             await self._client.ping()

@@ -11,8 +11,11 @@ from infra.network import Network
 from infra.stage import Stage
 
 ENGINE, VERSION, FAMILY = "valkey", "8.2", "valkey8"
-ACCESS = "on ~cache:* -@all +@connection -@dangerous +info +get +set"
-"""What the app may do: read and write answers. It cannot look for keys, empty the cache or change its settings."""
+ACCESS = (
+    "on ~cache:* ~ledger:* ~usage:* -@all +@connection -@dangerous +info +evalsha +script|load +time +get +set +expire"
+    " +hget +hmget +hgetall +hset +hlen +hincrby +sadd +smembers +zadd +zrem +zscore +zrangebyscore"
+)
+"""What the app may do: keep answers, and count what requests use. It cannot look for keys, empty the cache or change its settings."""
 
 
 class Cache(ComponentResource):
@@ -20,7 +23,7 @@ class Cache(ComponentResource):
 
     Its connections are TLS only, and the app proves who it is with its IAM role, so there is no password that could leak or must be
     rotated. The group of users has the app's and nobody else: in a Valkey group there is no default user to shut out. Keys that expire
-    make room for others when memory is full; those without an expiry (epochs of the cache, budgets) are never evicted.
+    make room for others when memory is full; those without an expiry (epochs of the cache, budgets, holds) are never evicted.
     """
 
     arn: Output[str]

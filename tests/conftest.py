@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,24 @@ class Stack:
     def log(self) -> str:
         """All that was printed so far; a task's lines begin with the task."""
         return self.printed.read_text()
+
+    @contextlib.contextmanager
+    def caller(self, **entry: Any) -> Iterator[openai.OpenAI]:
+        """A caller of its own, with what its entry says, for as long as the context lasts."""
+        key, secrets, secret = f"gwk-{uuid.uuid4()}", self.aws("secretsmanager"), self.described["outputs"]["clientsSecretArn"]
+        before = secrets.get_secret_value(SecretId=secret)["SecretString"]
+        entries = json.loads(before) | {f"caller-{uuid.uuid4().hex[:8]}": {"key_sha256": [self.digest(key)]} | entry}
+        secrets.put_secret_value(SecretId=secret, SecretString=json.dumps(entries))
+        try:
+            self.until_known(key)
+            yield self.client(api_key=key)
+        finally:
+            secrets.put_secret_value(SecretId=secret, SecretString=before)
+
+    def fault(self, **fault: Any) -> None:
+        """Let coming requests to the stand-in for OpenAI go wrong."""
+        url = self.described["openai_endpoint"].removesuffix("/v1") + "/faults"
+        httpx2.post(url, json=fault).raise_for_status()
 
     def until_known(self, key: str, *, known: bool = True) -> None:
         """Wait until every task accepts a client key, or none does any more: each reads the callers' secret by itself."""

@@ -20,9 +20,12 @@ from app.__main__ import listen
 from app.asgi import build
 from app.clients import new_key
 from app.settings import Settings
+from sandbox.openai_server import OpenAIServer
 from tests.app.stand_in import MODEL, OpenAIStandIn
 
 OPENAI_KEY = "sk-of-the-gateway"
+PATIENT: dict[str, Any] = {"kind": "silence", "after_chunks": 1, "delay_s": 60}
+"""A fault of the sandbox's OpenAI: a stream that says nothing after its first event."""
 
 
 class Gateway:
@@ -69,6 +72,27 @@ async def error_of(response: Any) -> dict[str, Any]:
     return dict(body["error"])
 
 
+async def usage(gateway: Gateway, **expected: int) -> dict[str, Any]:
+    """The caller's total, once it says this: what was used is booked after the answer."""
+    async with asyncio.timeout(10):
+        while True:
+            async with gateway.get("/usage") as response:
+                total: dict[str, Any] = (await response.json()).get("total", {})
+            if expected.items() <= total.items():
+                return total
+            await asyncio.sleep(0.02)
+
+
+async def answered(gateway: Gateway, status: int, **members: Any) -> None:
+    """Ask until the answer has this status; its absence ends in a timeout."""
+    async with asyncio.timeout(10):
+        while True:
+            async with gateway.post(question(**members)) as response:
+                if response.status == status:
+                    return
+            await asyncio.sleep(0.02)
+
+
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
     with ValkeyServer() as server:
@@ -83,6 +107,12 @@ async def upstream() -> AsyncIterator[OpenAIStandIn]:
     await stand_in.stop()
 
 
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gateways of this test start once they have reached Valkey, however busy the machine is."""
+    monkeypatch.setattr("app.asgi.WARM_S", 30)
+
+
 Start = Callable[..., Awaitable[Gateway]]
 
 
@@ -92,7 +122,41 @@ async def start(upstream: OpenAIStandIn) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def begin(**values: Any) -> Gateway:
-            return await stack.enter_async_context(_served(upstream, values))
+            return await stack.enter_async_context(_served(upstream.url, values))
+
+        yield begin
+
+
+Stage = Callable[..., Awaitable[dict[str, Gateway]]]
+
+
+@pytest.fixture
+async def openai_server() -> AsyncIterator[OpenAIServer]:
+    """The sandbox's OpenAI, which knows every endpoint and counts tokens as OpenAI does."""
+    server = OpenAIServer({OPENAI_KEY}, token_delay_s=0)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyServer]:
+    """A Valkey of the test's own, as a stage's limits and budget are one for all who use it."""
+    with ValkeyServer() as server:
+        yield server
+
+
+@pytest.fixture
+async def stage(openai_server: OpenAIServer, valkey: ValkeyServer, connected: None) -> AsyncIterator[Stage]:  # noqa: ARG001  for its effect
+    """A function that starts a whole stage: a gateway as each of its callers sees it, by name. A caller's value is what its entry says."""
+    async with AsyncExitStack() as stack:
+
+        async def begin(callers: dict[str, dict[str, Any]] | None = None, **values: Any) -> dict[str, Gateway]:
+            entries, keys = callers or {"anna": {}}, {name: new_key() for name in callers or ["anna"]}
+            clients = json.dumps({name: entry | {"key_sha256": [keys[name][1]]} for name, entry in entries.items()})
+            given = {"cache_url": valkey.connection_url, "clients": clients}
+            gateway = await stack.enter_async_context(_served(openai_server.url, given | values))
+            return {name: Gateway(gateway.url, key, gateway.http) for name, (key, _) in keys.items()}
 
         yield begin
 
@@ -103,9 +167,9 @@ async def gateway(start: Start) -> Gateway:
 
 
 @asynccontextmanager
-async def _served(upstream: OpenAIStandIn, values: dict[str, Any]) -> AsyncIterator[Gateway]:
-    key, environment = credentials(upstream)
-    given = {"openai_base_url": upstream.url, "openai_api_key": OPENAI_KEY, "clients": environment["GATEWAY_CLIENTS"]}
+async def _served(openai_url: str, values: dict[str, Any]) -> AsyncIterator[Gateway]:
+    key, environment = credentials(openai_url)
+    given = {"openai_base_url": openai_url, "openai_api_key": OPENAI_KEY, "clients": environment["GATEWAY_CLIENTS"], "metrics_port": 0}
     config = uvicorn.Config(build(Settings.model_validate(given | values)), lifespan="on", ws="none", log_config=None, access_log=False)
     config.load()
     server = uvicorn.Server(config)
@@ -122,11 +186,11 @@ async def _served(upstream: OpenAIStandIn, values: dict[str, Any]) -> AsyncItera
     await server.lifespan.shutdown()
 
 
-def credentials(upstream: OpenAIStandIn, name: str = "") -> tuple[str, dict[str, str]]:
+def credentials(openai_url: str, name: str = "") -> tuple[str, dict[str, str]]:
     """A caller's key, and the environment of a gateway that knows the caller and calls the stand-in."""
     key, digest = new_key()
     clients = json.dumps({name or f"team-{uuid.uuid4().hex[:12]}": {"key_sha256": [digest]}})
-    return key, {"OPENAI_BASE_URL": upstream.url, "OPENAI_API_KEY": OPENAI_KEY, "GATEWAY_CLIENTS": clients}
+    return key, {"OPENAI_BASE_URL": openai_url, "OPENAI_API_KEY": OPENAI_KEY, "GATEWAY_CLIENTS": clients}
 
 
 @pytest.fixture
@@ -142,8 +206,8 @@ async def run(upstream: OpenAIStandIn) -> AsyncIterator[Start]:
 
 @asynccontextmanager
 async def _process(upstream: OpenAIStandIn, environment: dict[str, str]) -> AsyncIterator[Gateway]:
-    key, variables = credentials(upstream)
-    variables |= {"GATEWAY_HOST": "127.0.0.1", "GATEWAY_PORT": "0"} | environment
+    key, variables = credentials(upstream.url)
+    variables |= {"GATEWAY_HOST": "127.0.0.1", "GATEWAY_PORT": "0", "GATEWAY_METRICS_PORT": "0"} | environment
     process = await spawn(variables)
     async with aiohttp.ClientSession() as http:
         gateway = Gateway("", key, http, process)

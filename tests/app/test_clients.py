@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
 
-from app.clients import new_key, parse
+from app.clients import Client, new_key, parse
+from app.limits import Limits
 from app.secret import SecretError
 
 A, B = "a" * 64, "b" * 64
@@ -19,8 +21,33 @@ def test_new_key_is_long_random_and_known_by_its_digest_alone() -> None:
 
 
 def test_a_caller_may_have_two_keys_while_one_replaces_the_other() -> None:
-    found = parse(f'{{"team": {{"key_sha256": ["{A}", "{B}"], "later": 1}}, "idle": {{"key_sha256": []}}}}')
+    found = parse(f'{{"team": {{"key_sha256": ["{A}", "{B}"]}}, "idle": {{"key_sha256": []}}}}')
     assert {digest: client.name for digest, client in found.items()} == {A: "team", B: "team"}
+
+
+def test_an_entry_says_what_differs_from_the_stage() -> None:
+    general = Limits(requests_per_minute=60, usd_per_day=5)
+    entry = {"key_sha256": [A], "limits": {"requests_per_minute": 6}, "models": ["fast"], "operator": True, "cache": False}
+    found = parse(json.dumps({"team": entry, "other": {"key_sha256": [B]}}), general)
+    assert found[A] == Client("team", Limits(requests_per_minute=6, usd_per_day=5), ("fast",), operator=True, cache=False)
+    assert found[B] == Client("other", general)
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ({"limit": {}}, "there is no member 'limit'"),
+        ({"limits": {"streems": 1}}, "'streems' is no limit"),
+        ({"limits": {"streams": -1}}, "streams must be a whole number"),
+        ({"models": "fast"}, "models must be a list of names"),
+        ({"operator": "yes"}, "operator must be true or false"),
+    ],
+)
+def test_a_wrong_entry_is_named(entry: dict[str, object], named: str) -> None:
+    with pytest.raises(SecretError) as refused:
+        parse(json.dumps({"team": {"key_sha256": [A]} | entry}))
+    assert str(refused.value).startswith("team: ")
+    assert named in str(refused.value)
 
 
 def test_nobody_is_allowed_yet() -> None:

@@ -11,7 +11,7 @@ from http import HTTPStatus
 import pytest
 
 from tests.app.conftest import Gateway, Start, question, spawn
-from tests.app.stand_in import ENDING, TEXT, WORDS, OpenAIStandIn, completion, streams, waits
+from tests.app.stand_in import DONE, ENDING, TEXT, WORDS, OpenAIStandIn, completion, streams, waits
 
 
 async def left(gateway: Gateway) -> int:
@@ -65,7 +65,7 @@ async def test_stream_in_flight_survives_sigterm(run: Start, upstream: OpenAISta
             assert late.status == HTTPStatus.OK
             assert late.headers["connection"] == "close"
         more.set()
-        assert first + await response.read() == b"".join(WORDS) + ENDING
+        assert first + await response.read() == b"".join(WORDS) + DONE
     assert await left(gateway) == 0
 
 
@@ -81,7 +81,7 @@ async def test_stream_outlives_the_listener(run: Start, upstream: OpenAIStandIn)
             while await connects(gateway):
                 pass
         more.set()
-        assert first + await response.read() == b"".join(WORDS) + ENDING
+        assert first + await response.read() == b"".join(WORDS) + DONE
     assert await left(gateway) == 0
 
 

@@ -123,7 +123,7 @@ async def test_failure_of_the_gateway_itself_has_openais_shape(
     def explode(*_: object) -> bytes:
         raise RuntimeError("with a secret in it")
 
-    monkeypatch.setattr("app.chat.unstored", explode)
+    monkeypatch.setattr("app.endpoint.Endpoint._job", explode)
     async with gateway.post(question()) as response:
         assert response.status == 500
         assert (await error_of(response))["code"] == "internal_error"

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.stream import PING, Events
-from tests.app.conftest import Gateway, Start, question
-from tests.app.stand_in import ENDING, MODEL, TEXT, WORDS, OpenAIStandIn, fails, streams, waits
+from tests.app.conftest import Gateway, Start, error_of, question
+from tests.app.stand_in import DONE, ENDING, MODEL, TEXT, WORDS, OpenAIStandIn, fails, streams, waits
 
-ASKED = question(stream=True)
+ASKED = question(stream=True, stream_options={"include_usage": True})
 
 
 async def test_openai_client_gets_a_stream(gateway: Gateway) -> None:
@@ -37,6 +37,16 @@ async def test_events_pass_as_they_arrive(gateway: Gateway, upstream: OpenAIStan
         assert await response.content.readany() == WORDS[0]  # while the rest has yet to be written
         more.set()
         assert await response.read() == b"".join(WORDS[1:]) + ENDING
+
+
+async def test_usage_is_hidden_from_who_did_not_ask_for_it(
+    gateway: Gateway, upstream: OpenAIStandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for upstream.next in ([streams(*WORDS, ENDING)], [streams(b"".join(WORDS) + ENDING)]):  # in pieces of its own, and among others
+        async with gateway.post(question(stream=True)) as response:
+            assert await response.read() == b"".join(WORDS) + DONE
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["completion_tokens"] for line in lines if line["event"] == "request"] == [3, 3]
 
 
 async def test_silence_is_filled_with_pings_before_and_between_events(start: Start, upstream: OpenAIStandIn) -> None:
@@ -82,27 +92,39 @@ async def test_openai_client_reads_over_pings(start: Start, upstream: OpenAIStan
 
 
 @pytest.mark.parametrize(
-    "steps",
-    [(*WORDS, None), (*WORDS, WORDS[1][:20], None), WORDS, (*WORDS, ENDING[:-4])],
+    "rest",
+    [(WORDS[1], None), (WORDS[1][:20], None), (WORDS[1],), (*WORDS[1:], ENDING[:-4])],
     ids=["cut between events", "cut within an event", "ended early", "cut within the last event"],
 )
-async def test_cut_stream_ends_with_an_error_event(gateway: Gateway, upstream: OpenAIStandIn, steps: tuple[bytes | None, ...]) -> None:
-    upstream.always = streams(*steps)
+async def test_cut_stream_ends_with_an_error_event(gateway: Gateway, upstream: OpenAIStandIn, rest: tuple[bytes | None, ...]) -> None:
+    first, second = asyncio.Event(), asyncio.Event()
+    upstream.next = [streams(WORDS[0], first, *rest), streams(WORDS[0], second, *rest)]
     async with gateway.post(ASKED) as response:
-        *_, last, rest = (await response.read()).split(b"\n\n")
-    assert rest == b""
+        await response.content.readany()
+        first.set()
+        *_, last, after = (await response.read()).split(b"\n\n")
+    assert after == b""
     assert json.loads(last.removeprefix(b"data: "))["error"]["code"] == "upstream_cut"
     async with gateway.openai as client:
         stream = await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "hi"}], stream=True)
+        await anext(aiter(stream))
+        second.set()
         with pytest.raises(openai.APIError, match=r"OpenAI"):
             [chunk async for chunk in stream]
 
 
+async def test_stream_that_is_cut_before_its_first_event_is_a_502(gateway: Gateway, upstream: OpenAIStandIn) -> None:
+    for upstream.next in ([streams(None)], [streams()], [streams(WORDS[0][:20], None)]):
+        async with gateway.post(ASKED) as response:
+            assert response.status == 502
+            assert (await error_of(response))["code"] == "upstream_cut"
+
+
 async def test_error_after_a_ping_is_an_error_event(start: Start, upstream: OpenAIStandIn) -> None:
-    gateway = await start(ping_s=0.02)
+    gateway = await start(ping_s=0.02, models=MODEL)
     late = asyncio.Event()
     body = b'{\n  "error": {"message": "Slow down", "type": "requests", "param": null, "code": "rate_limit_exceeded"}\n}'
-    upstream.next = [waits(late, fails(429, body))]
+    upstream.next = [waits(late, fails(429, body, **{"x-should-retry": "false"}))]
     async with gateway.post(ASKED) as response:
         assert await response.content.readexactly(len(PING)) == PING
         late.set()
@@ -114,10 +136,21 @@ async def test_error_after_a_ping_is_an_error_event(start: Start, upstream: Open
 async def test_deadline_before_the_first_byte_is_a_504(start: Start, upstream: OpenAIStandIn, stream: bool) -> None:  # noqa: FBT001  a parameter
     gateway = await start(request_timeout_s=0.1)
     gone = asyncio.Event()
-    upstream.next = [waits(asyncio.Event(), streams(), gone)]
+    upstream.always = waits(asyncio.Event(), streams(), gone)
     async with gateway.post(question(stream=stream)) as response:
         assert response.status == 504
         assert (await response.json())["error"]["code"] == "upstream_timeout"
+    await gone.wait()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_other_model_answers_in_half_of_the_time(start: Start, upstream: OpenAIStandIn, stream: bool) -> None:  # noqa: FBT001  a parameter
+    gateway = await start(request_timeout_s=1)
+    gone = asyncio.Event()
+    upstream.next = [waits(asyncio.Event(), streams(), gone)]
+    async with gateway.post(question(stream=stream)) as response:
+        assert (response.status, response.headers["x-gateway-fallback"]) == (200, MODEL)
+        assert TEXT.split()[0].encode() in await response.read()
     await gone.wait()
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
 
-from app.cache import Cache, cache_key
+from app.ledger import GRACE_S, Ledger
+from app.limits import Ladder, Limits
+from app.reservation import Reservation
 from app.valkey import Valkey
 from infra.cache import ACCESS
 from sandbox.valkey_server import ValkeyServer
@@ -47,17 +50,26 @@ async def url() -> AsyncIterator[str]:
         await server.stop()
 
 
-async def test_the_app_can_keep_and_find_answers(url: str) -> None:
+async def test_the_app_can_do_all_that_the_ledger_does(url: str) -> None:
     parts = urlsplit(url)
     valkey = Valkey(f"redis://{USER}:{PASSWORD}@{parts.hostname}:{parts.port}")
     valkey.start()
+    limits = Limits(requests_per_minute=10, tokens_per_minute=100, streams=1, usd_per_day=1, usd_per_month=1)
     try:
         async with asyncio.timeout(10):
             await valkey.first_attempt.wait()
-        answers = Cache(valkey, 60)
-        key = cache_key("team", "/v1/chat/completions", {"model": "gpt-5-mini"})
-        await answers.put(key, b"an answer")
-        assert await answers.get(key) == b"an answer"
+        # A hold lasts no time at all, so that the second call releases what the first one held.
+        for ledger in (Ledger(valkey, limits, Ladder.parse("1:stop"), longest_s=-GRACE_S), Ledger(valkey, limits, Ladder())):
+            asked = Reservation("1", "team", "gpt-5-mini", tokens=1, keep=60, cache_digest="0" * 64, prompt_version="v1", stream=True)
+            assert (await ledger.reserve(asked, limits)).state == "go"
+        ledger.settle(asked, tokens=1, cost_nanousd=1, answer=b"an answer")
+        await ledger.drained()
+        assert (await ledger.reserve(asked, limits)).body == b"an answer"
+        ledger.settle(asked, hit=True)
+        await ledger.drained()
+        await ledger.invalidate(client="team", prompt_version="v1")
+        assert (await ledger.spend("team"))["client_month_nanousd"] == 1
+        assert [row["requests"] for row in await ledger.usage([datetime.now(UTC).date().isoformat()])] == [2]
         assert valkey.up, "a command that is refused takes the connection down"
     finally:
         await valkey.close()
@@ -76,6 +88,9 @@ async def test_the_app_can_keep_and_find_answers(url: str) -> None:
         ["CLIENT", "KILL", "TYPE", "normal"],
         ["EVAL", "return 1", "0"],
         ["DEL", "cache:team:1"],
+        ["SCRIPT", "FLUSH"],
+        ["HGETALL", "another"],
+        ["ZADD", "another", "1", "a"],
         ["SHUTDOWN"],
     ],
     ids=" ".join,

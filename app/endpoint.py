@@ -1,0 +1,164 @@
+"""POST /v1/…: who asks, whether the request may go out, and in which form it does."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from app.caller import read_body
+from app.catalog import Catalog
+from app.clients import Client, Clients, authenticate
+from app.drain import Drain
+from app.errors import SlowRequestError, UnavailableError
+from app.job import Job
+from app.kind import Kind
+from app.kind_body import parse
+from app.ledger import Ledger
+from app.limits import Step
+from app.model import Model
+from app.redact import redact_request
+from app.relay import Exchange, Relay
+from app.reservation import Reservation
+from app.safety import Moderation, safety_identifier
+from app.secret import Secret
+from app.settings import Settings
+
+SHORTER = 4
+"""What the output is divided by at the ladder's step of that name."""
+_MAX_AGE = re.compile(rb"max-age=(\d{1,9})")
+_STATEFUL = ("previous_response_id", "conversation", "background")
+Headers = Mapping[bytes, bytes]
+Request = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the endpoints share."""
+
+    settings: Settings
+    callers: Secret[Clients]
+    catalog: Catalog
+    ledger: Ledger
+    moderation: Moderation
+    relay: Relay
+    drain: Drain
+
+
+class Endpoint:
+    """One of OpenAI's endpoints, as an ASGI app."""
+
+    def __init__(self, kind: Kind, parts: Parts) -> None:
+        self._kind = kind
+        self._parts = parts
+        self._secret = (parts.settings.clients_secret_id or parts.settings.stage).encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parts, entry = self._parts, scope["entry"]
+        headers = dict(scope["headers"])
+        client = await authenticate(headers.get(b"authorization"), parts.callers)
+        entry.client = client.name
+        if parts.drain.running > parts.settings.max_in_flight:
+            raise UnavailableError(
+                "The gateway is busy: send the request again in a moment.", code="overloaded", headers={"retry-after": "1"}
+            )
+        deadline = asyncio.get_running_loop().time() + parts.settings.request_timeout_s
+        try:
+            async with asyncio.timeout_at(deadline):
+                body = await read_body(scope, receive, parts.settings.max_body_bytes)
+        except TimeoutError:
+            raise SlowRequestError("The request's body did not arrive in time.") from None
+        request = parse(body)
+        self._kind.check(request)
+        if parts.settings.redact and (redacted := redact_request(request)) is not request:
+            request, body = redacted, json.dumps(redacted).encode()
+        job = self._job(client, headers, request, body, deadline)
+        entry.model, entry.feature = job.route[0][0].name, job.reservation.feature
+        moderated = parts.settings.moderate if client.moderate is None else client.moderate
+        if moderated and not job.route[0][0].free:
+            await parts.moderation.require(self._kind.texts(request), entry.request_id)
+        await parts.relay.answer(job, Exchange(entry, scope, receive, send))
+
+    def _job(self, client: Client, headers: Headers, request: Request, body: bytes, deadline: float) -> Job:
+        """The request in the form in which it goes out: its model, its output's limit, and what it must not lack."""
+        kind, catalog, settings, step = self._kind, self._parts.catalog, self._parts.settings, self._parts.ledger.step()
+        allowed = client.models or settings.models
+        model = catalog.resolve(request.get("model", kind.model), allowed, kind.name)
+        prompt = kind.prompt_tokens(request, model)
+        if step >= Step.CHEAPER:
+            model = catalog.cheaper(model, allowed, prompt)
+        share = SHORTER if step >= Step.SHORTER else 1
+        default, maximum = settings.default_output_tokens // share, settings.max_output_tokens // share
+        output = kind.output_tokens(request, model, default, maximum)
+        counted = kind.counted(request)
+        common = counted | kind.limited(request, kind.output_limit(request, model, default, maximum)) | self._accountable(client, request)
+        models = [model]
+        if (fallback := catalog.fallback(model, allowed, prompt + output)) is not None:
+            models.append(fallback)
+        keep = self._keep(client, headers, request)
+        stream = kind.streams and request.get("stream") is True
+        reservation = Reservation(
+            "",
+            client.name,
+            model.name,
+            feature=_label(headers, request, "feature"),
+            tokens=prompt + output,
+            cost_nanousd=catalog.reserve_nanousd(model, prompt, output, request.get("service_tier")),
+            stream=stream,
+            keep=keep,
+            cache_digest=_digest(kind, model, request) if keep else "",
+            prompt_version=_label(headers, request, "prompt_version"),
+        )
+        route = [(each, kind.rewrite(body, request, **_named(each, request), **common)) for each in models]
+        return Job(kind, request, route, prompt, deadline, reservation, client.limits, bool(counted))
+
+    def _accountable(self, client: Client, request: Request) -> Request:
+        """What tells OpenAI to store nothing, unless the caller wants it, and whom it answers, without a name."""
+        if "store" not in self._kind.rules:  # only these take either
+            return {}
+        user = request.get("safety_identifier") or request.get("user")
+        identifier = safety_identifier(self._secret, client.name, user if isinstance(user, str) else None)
+        return {"safety_identifier": identifier} | ({} if "store" in request else {"store": False})
+
+    def _keep(self, client: Client, headers: Headers, request: Request) -> int:
+        """How long the answer is kept, in seconds (0: not at all).
+
+        `cache-control: no-store` keeps it out of the cache, and `max-age` says for how long it is kept, up to the stage's time. A request
+        that asks for variety (a temperature above 0 by name) is kept only if it has a `max-age`; one that builds on what OpenAI stores,
+        never.
+        """
+        ttl_s = self._parts.settings.cache_ttl_s
+        control = headers.get(b"cache-control", b"").lower()
+        if not ttl_s or not client.cache or b"no-store" in control or request.get("store") is True:
+            return 0
+        if any(request.get(name) for name in _STATEFUL):
+            return 0
+        if age := _MAX_AGE.search(control):
+            return min(ttl_s, int(age[1]))
+        return 0 if request.get("temperature") else ttl_s
+
+
+def _named(model: Model, request: Request) -> Request:
+    return {} if request.get("model") == model.name else {"model": model.name}
+
+
+def _label(headers: Headers, request: Request, name: str) -> str:
+    """What the caller says about a request, in a header or among its metadata."""
+    value = headers.get(b"x-" + name.replace("_", "-").encode())
+    if value is not None:
+        return value.decode("latin-1")
+    metadata = request.get("metadata")
+    value = metadata.get(name) if isinstance(metadata, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _digest(kind: Kind, model: Model, request: Request) -> str:
+    """What makes two requests the same: neither the order of members nor white space, and the model that answers, whatever its alias."""
+    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{kind.path} {model.name} {canonical}".encode()).hexdigest()
