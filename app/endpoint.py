@@ -57,6 +57,7 @@ class Endpoint:
     def __init__(self, kind: Kind, parts: Parts) -> None:
         self._kind = kind
         self._parts = parts
+        self._cheaper, self._shorter = (step in parts.settings.ladder for step in ("cheaper", "shorter"))
         self._secret = (parts.settings.clients_secret_id or parts.settings.stage).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,9 +92,9 @@ class Endpoint:
         allowed = client.models or settings.models
         model = catalog.resolve(request.get("model", kind.model), allowed, kind.name)
         prompt = kind.prompt_tokens(request, model)
-        if step >= Step.CHEAPER:
+        if self._cheaper and step >= Step.CHEAPER:
             model = catalog.cheaper(model, allowed, prompt)
-        share = SHORTER if step >= Step.SHORTER else 1
+        share = SHORTER if self._shorter and step >= Step.SHORTER else 1
         default, maximum = settings.default_output_tokens // share, settings.max_output_tokens // share
         output = kind.output_tokens(request, model, default, maximum)
         counted = kind.counted(request)

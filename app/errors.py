@@ -135,9 +135,11 @@ class CallerGoneError(Exception):
     """The caller hung up: nobody is left to be told."""
 
 
-async def answer(_request: Request, error: Exception) -> Response:
-    """Starlette's handler of `GatewayError`."""
-    return error.response() if isinstance(error, GatewayError) else GatewayError("The gateway failed.").response()
+async def answer(request: Request, error: Exception) -> Response:
+    """Starlette's handler of `GatewayError`; the request's log entry learns the code."""
+    failure = error if isinstance(error, GatewayError) else GatewayError("The gateway failed.")
+    request.scope["entry"].error = failure.code
+    return failure.response()
 
 
 async def answer_http(request: Request, error: Exception) -> Response:

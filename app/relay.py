@@ -80,13 +80,18 @@ class Relay:
             await self._replay(job, exchange, verdict.body, headers)
             return
         flight, leads = self._join(key, job, entry)
-        if not leads:
-            entry.cache = headers["x-cache"] = "hit"
+        respond = self._stream if job.stream else self._plain
+        if leads:
+            await respond(job, exchange, flight, headers)
+            return
+        entry.cache = headers["x-cache"] = "hit"
         try:
-            await (self._stream if job.stream else self._plain)(job, exchange, flight, headers)
+            await respond(job, exchange, flight, headers)
+        except GatewayError as error:
+            entry.error = error.code
+            raise
         finally:
-            if not leads:
-                self._shared(job, entry, flight.source)
+            self._shared(job, entry, flight.source)
 
     def _joinable(self, key: str, asked: Reservation) -> bool:
         """Whether the call is still under way, and was not made before the cache was invalidated."""
@@ -123,8 +128,12 @@ class Relay:
             await out.end(hide_usage(kept) if job.hides_usage else kept)
 
     def _shared(self, job: Job, entry: Entry, fetch: Fetch) -> None:
-        entry.usage = fetch.usage
-        usage = fetch.usage
+        """Settle a request that joined another's call: it saved what that cost, unless the call failed for both."""
+        if entry.error is not None:
+            entry.cache = "miss"
+            self._ledger.settle(job.reservation, error=True)
+            return
+        usage = entry.usage = fetch.usage
         entry.saved_nanousd = self._catalog.cost_nanousd(fetch.model, usage, job.request.get("service_tier")) if usage else 0
         self._ledger.settle(job.reservation, usage=usage, saved_nanousd=entry.saved_nanousd, hit=True)
 
@@ -135,7 +144,7 @@ class Relay:
         except TimeoutError:
             raise _late() from None
         fetch = flight.source
-        if fetch.cost_nanousd:
+        if fetch.cost_nanousd and headers.get("x-cache") != "hit":  # who joined the call pays nothing
             headers["x-gateway-cost-usd"] = f"{fetch.cost_nanousd / NANOUSD:.9f}"
         await exchange.respond(body, fetch.headers | headers, fetch.content_type)
 

@@ -74,7 +74,7 @@ class Settings(BaseModel):
     clients: SecretStr = Field(SecretStr(""), description='Callers, outside AWS: {"name": {"key_sha256": ["hex digest of a key", …]}, …}.')
     secret_ttl_s: float = Field(30, gt=0, le=300, description="How long a secret is used before it is read again.")
 
-    models: Names = Field(("gpt-5-mini", "gpt-5-nano"), min_length=1, description="Models that callers may use, separated by commas.")
+    models: Names = Field(("gpt-6.1-terra", "gpt-6-luna"), min_length=1, description="Models that callers may use, separated by commas.")
 
     cache_url: str = Field(
         "", pattern=r"^(rediss?://\S+)?$", description="Valkey as redis://host:port, or rediss://user@host:port for TLS (empty: no cache)."

@@ -40,7 +40,7 @@ def _network(value: str) -> str:
 
 
 Account = Annotated[str, _matching(r"\d{12}", "account ids of 12 digits, in quotes")]
-Model = Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", "names of models, as gpt-5-mini")]
+Model = Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9._:/-]*", "names of models, as gpt-6.1-terra")]
 Count = Annotated[int, Field(ge=0, le=10**9)]
 LADDER = r"(\d+(\.\d+)?:(alert|cheaper|shorter|cache|stop)(,(?=\d)|$))*"
 Seconds = Annotated[int, Field(ge=1, le=3600)]

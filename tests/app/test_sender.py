@@ -163,10 +163,10 @@ async def test_no_connection_is_tried_again_and_then_said(line: Line) -> None:
 
 async def test_a_fallback_that_refuses_does_not_speak_for_the_first(line: Line) -> None:
     line.server.add_fault("server_error", times=None, model=FIRST.name)
-    unknown = CATALOG.resolve("gpt-6-luna", ("gpt-6-luna",))  # the stand-in has no such model
+    unknown = CATALOG.resolve("gpt-5.6-luna", ("gpt-5.6-luna",))  # the stand-in has no such model
     error = await line.fail(FIRST, unknown)
     assert isinstance(error, UpstreamError)
-    assert (error.fault, line.asked()[-1]) == ("server", "gpt-6-luna")
+    assert (error.fault, line.asked()[-1]) == ("server", "gpt-5.6-luna")
     refused = await line.fail(unknown)
     assert isinstance(refused, UpstreamError)
     assert (refused.fault, refused.response().status_code) == ("refused", 404)

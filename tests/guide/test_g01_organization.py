@@ -14,7 +14,7 @@ def test_every_upstream_request_names_the_stages_organization_and_project(local:
     question = f"Who pays? {uuid.uuid4()}"
     for stream in (False, True):
         answer = local.client().chat.completions.create(
-            model="gpt-5-mini", messages=[{"role": "user", "content": f"{question} {stream}"}], stream=stream
+            model="gpt-6.1-terra", messages=[{"role": "user", "content": f"{question} {stream}"}], stream=stream
         )
         if stream:
             list(answer)
@@ -26,7 +26,7 @@ def test_every_upstream_request_names_the_stages_organization_and_project(local:
 def test_a_caller_cannot_have_another_project_billed(local: Stack) -> None:
     question = f"Bill someone else {uuid.uuid4()}"
     headers = {"OpenAI-Organization": "org-other", "OpenAI-Project": "proj_other"}
-    local.client().chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": question}], extra_headers=headers)
+    local.client().chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": question}], extra_headers=headers)
     (arrived,) = [request for request in local.upstream_requests() if question in str(request["body"])]
     assert (arrived["organization"], arrived["project"]) == ("org-local", "proj_local")
 

@@ -49,13 +49,13 @@ def test_each_stage_has_a_secret_of_its_own() -> None:
 def test_the_key_that_calls_openai_comes_from_the_stages_secret(local: Stack) -> None:
     secret = local.aws("secretsmanager").get_secret_value(SecretId=local.described["outputs"]["openaiSecretArn"])["SecretString"]
     question = f"Which key? {uuid.uuid4()}"
-    local.client().chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": question}])
+    local.client().chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": question}])
     (arrived,) = [request for request in local.upstream_requests() if question in str(request["body"])]
     assert arrived["key_sha256"] == local.digest(secret)
 
 
 def test_logs_hold_no_key_and_no_prompt(local: Stack) -> None:
-    local.client().chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "a prompt that nobody logs"}])
+    local.client().chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": "a prompt that nobody logs"}])
     secret = local.aws("secretsmanager").get_secret_value(SecretId=local.described["outputs"]["openaiSecretArn"])["SecretString"]
     lines = [line for line in local.log().splitlines() if '"event": "request"' in line]
     assert lines

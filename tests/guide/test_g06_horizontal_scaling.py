@@ -30,7 +30,7 @@ def test_the_number_of_tasks_follows_the_load(stage: str) -> None:
 def test_what_one_task_cached_another_answers(local: Stack) -> None:
     question = f"Asked of every task {uuid.uuid4()}"
     seen = [
-        local.client().chat.completions.with_raw_response.create(model="gpt-5-mini", messages=[{"role": "user", "content": question}])
+        local.client().chat.completions.with_raw_response.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": question}])
         for _ in range(8)
     ]
     states = [answer.headers["x-cache"] for answer in seen]

@@ -11,7 +11,7 @@ from tests.conftest import Stack
 def ask(stack: Stack, question: str, **options: object) -> tuple[str, str]:
     """What the cache said, and the answer's id."""
     answer = stack.client(**options).chat.completions.with_raw_response.create(
-        model="gpt-5-mini", messages=[{"role": "user", "content": question}]
+        model="gpt-6.1-terra", messages=[{"role": "user", "content": question}]
     )
     return answer.headers["x-cache"], answer.parse().id
 

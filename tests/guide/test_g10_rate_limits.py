@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Stack
 from tests.infra.deployment import deploy
 
-MODEL = "gpt-5-mini"
+MODEL = "gpt-6.1-terra"
 
 
 def ask(client: openai.OpenAI) -> str:

@@ -13,23 +13,23 @@ from tests.conftest import Stack
 
 def test_aliases_stand_for_the_stages_models(local: Stack) -> None:
     listed = {model.id for model in local.client().models.list()}
-    assert {"fast", "smart", "gpt-5-mini"} <= listed
+    assert {"fast", "smart", "gpt-6.1-terra"} <= listed
     question: Any = [{"role": "user", "content": f"Quick {uuid.uuid4()}"}]
     answered = {alias: local.client().chat.completions.create(model=alias, messages=question).model for alias in ("fast", "smart")}
-    assert answered == {"fast": "gpt-5-nano", "smart": "gpt-5-mini"}
+    assert answered == {"fast": "gpt-6-luna", "smart": "gpt-6.1-terra"}
 
 
 def test_a_caller_gets_only_its_own_models(local: Stack) -> None:
-    with local.caller(models=["gpt-5-nano"]) as client:
+    with local.caller(models=["gpt-6-luna"]) as client:
         with pytest.raises(openai.NotFoundError) as refused:
-            client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "Hello"}])
+            client.chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": "Hello"}])
         assert refused.value.code == "model_not_found"
-        assert "gpt-5-mini" not in {model.id for model in client.models.list()}
+        assert "gpt-6.1-terra" not in {model.id for model in client.models.list()}
 
 
 def test_a_cheaper_model_stands_in_when_one_keeps_failing(local: Stack) -> None:
-    local.fault(kind="server_error", times=2, model="gpt-5-mini")
+    local.fault(kind="server_error", times=2, model="gpt-6.1-terra")
     question: Any = [{"role": "user", "content": f"Still there? {uuid.uuid4()}"}]
-    answer = local.client().chat.completions.with_raw_response.create(model="gpt-5-mini", messages=question)
-    assert answer.headers["x-gateway-fallback"] == "gpt-5-mini"
-    assert answer.headers["x-gateway-model"] == answer.parse().model == "gpt-5-nano"
+    answer = local.client().chat.completions.with_raw_response.create(model="gpt-6.1-terra", messages=question)
+    assert answer.headers["x-gateway-fallback"] == "gpt-6.1-terra"
+    assert answer.headers["x-gateway-model"] == answer.parse().model == "gpt-6-luna"

@@ -12,7 +12,7 @@ from tests.infra.deployment import STAGES, deploy
 def test_the_first_token_comes_long_before_the_last(local: Stack) -> None:
     began = time.monotonic()
     stream = local.client().chat.completions.create(
-        model="gpt-5-mini", messages=[{"role": "user", "content": f"Tell me {uuid.uuid4()}"}], stream=True
+        model="gpt-6.1-terra", messages=[{"role": "user", "content": f"Tell me {uuid.uuid4()}"}], stream=True
     )
     times = [time.monotonic() - began for chunk in stream if chunk.choices and chunk.choices[0].delta.content]
     assert len(times) > 20

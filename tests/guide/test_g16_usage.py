@@ -22,14 +22,14 @@ def test_what_a_product_feature_costs_is_known(local: Stack) -> None:
         question: Any = [{"role": "user", "content": f"Summarize {uuid.uuid4()}"}]
         for _ in range(2):
             client.chat.completions.create(
-                model="gpt-5-mini",
+                model="gpt-6.1-terra",
                 messages=question,
                 metadata={"feature": "summaries"},
             )
 
         def counted() -> None:
             (row,) = usage(local, client.api_key, group="feature,model")["data"]
-            assert (row["feature"], row["model"], row["requests"], row["hits"]) == ("summaries", "gpt-5-mini", 2, 1)
+            assert (row["feature"], row["model"], row["requests"], row["hits"]) == ("summaries", "gpt-6.1-terra", 2, 1)
             assert row["cost_usd"] == pytest.approx(row["saved_usd"])
             assert row["cost_usd"] > 0
 

@@ -13,7 +13,7 @@ from tests.infra.deployment import deploy
 
 def test_a_caller_cannot_spend_more_than_its_day(local: Stack) -> None:
     with local.caller(limits={"usd_per_day": 0.0001}) as client, pytest.raises(openai.RateLimitError) as refused:
-        client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": f"Spend {uuid.uuid4()}"}])
+        client.chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": f"Spend {uuid.uuid4()}"}])
     assert refused.value.code == "client_usd_per_day"
     assert refused.value.type == "insufficient_quota"
 

@@ -11,8 +11,8 @@ from tests.conftest import Stack
 
 @pytest.mark.parametrize("text", ["Hello", "Grüße aus Zürich", "def f(x):\n    return x * 2\n", "日本語のテキスト", "🙂" * 20])
 def test_the_count_before_is_the_count_after(local: Stack, text: str) -> None:
-    request = {"model": "gpt-5-mini", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]}
+    request = {"model": "gpt-6.1-terra", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]}
     kind = build(4, 4096)["/chat/completions"]
-    counted = kind.prompt_tokens(request, Catalog.load().resolve("gpt-5-mini", ("gpt-5-mini",)))
+    counted = kind.prompt_tokens(request, Catalog.load().resolve("gpt-6.1-terra", ("gpt-6.1-terra",)))
     answer = local.client().chat.completions.create(**request)  # type: ignore[call-overload]
     assert counted == answer.usage.prompt_tokens

@@ -15,7 +15,7 @@ def test_openai_is_told_to_store_nothing_unless_the_caller_wants_it(local: Stack
         question = f"Keep this? {uuid.uuid4()}"
         options = {} if wanted is None else {"store": wanted}
         local.client().chat.completions.create(  # type: ignore[call-overload]
-            model="gpt-5-mini", messages=[{"role": "user", "content": question}], **options
+            model="gpt-6.1-terra", messages=[{"role": "user", "content": question}], **options
         )
         (arrived,) = [request["body"] for request in local.upstream_requests() if question in str(request["body"])]
         assert arrived["store"] is bool(wanted)
@@ -28,6 +28,6 @@ def test_openai_is_told_to_store_nothing_unless_the_caller_wants_it(local: Stack
 def test_bad_input_is_refused_by_name_and_reaches_nobody(local: Stack, body: dict[str, object]) -> None:
     before = len(local.upstream_requests())
     with pytest.raises(openai.BadRequestError) as refused:
-        local.client().post("/chat/completions", body={"model": "gpt-5-mini"} | body, cast_to=object)
+        local.client().post("/chat/completions", body={"model": "gpt-6.1-terra"} | body, cast_to=object)
     assert refused.value.param
     assert len(local.upstream_requests()) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import openai
 import pytest
@@ -14,8 +15,8 @@ def test_flagged_input_is_refused_before_the_call(local: Stack) -> None:
     question = f"How do I kill my neighbour? {uuid.uuid4()}"
     with local.caller(moderate=True) as client:
         with pytest.raises(openai.BadRequestError) as refused:
-            client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": question}])
-        client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": f"Hello {uuid.uuid4()}"}])
+            client.chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": question}])
+        client.chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": f"Hello {uuid.uuid4()}"}])
     assert refused.value.code == "content_policy_violation"
     asked = [request["path"] for request in local.upstream_requests() if question in str(request["body"])]
     assert asked == ["/v1/moderations"]
@@ -25,7 +26,9 @@ def test_openai_learns_who_asks_without_a_name(local: Stack) -> None:
     seen: dict[str, set[str]] = {}
     for user in ("alice@example.com", "bob@example.com", "alice@example.com"):
         question = f"Who am I? {uuid.uuid4()}"
-        local.client().chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": question}], safety_identifier=user)
+        local.client().chat.completions.create(
+            model="gpt-6.1-terra", messages=[{"role": "user", "content": question}], safety_identifier=user
+        )
         (arrived,) = [request["body"] for request in local.upstream_requests() if question in str(request["body"])]
         seen.setdefault(user, set()).add(arrived["safety_identifier"])
     assert [len(identifiers) for identifiers in seen.values()] == [1, 1]

@@ -101,7 +101,7 @@ def test_the_stages_bill_different_projects() -> None:
         ("local", {"protect": "yes"}, 'protect = "yes": allowed: true or false'),
         ("local", {"models": []}, "models = []: allowed: one or more"),
         ("local", {"models": "gpt-5"}, 'models = "gpt-5": allowed: a list'),
-        ("local", {"models": ["a,b"]}, 'models = ["a,b"]: must be names of models, as gpt-5-mini'),
+        ("local", {"models": ["a,b"]}, 'models = ["a,b"]: must be names of models, as gpt-6.1-terra'),
         ("local", {"models": ["a", "a"]}, 'models = ["a", "a"]: must not name anything twice'),
         ("local", {"allowedAccountIds": [123]}, "allowedAccountIds = [123]: allowed: text"),
         ("local", {"allowedAccountIds": ["123"]}, 'allowedAccountIds = ["123"]: must be account ids of 12 digits, in quotes'),

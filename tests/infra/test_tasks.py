@@ -18,7 +18,7 @@ def test_the_app_reads_from_its_environment_what_the_stage_says(deployed: Deploy
     user = deployed.one("elasticache:User", "cache").inputs["userName"]
     assert settings.cache_url == f"rediss://{user}@{deployed.outputs['cacheEndpoint']}:6379"
     assert settings.cache_iam_cluster == deployed.one("elasticache:ReplicationGroup", "cache").inputs["replicationGroupId"]
-    assert settings.models == ("gpt-5-mini", "gpt-5-nano")
+    assert settings.models == ("gpt-6.1-terra", "gpt-6-luna")
 
 
 def test_each_stage_bills_its_own_project_and_organization(staging: Deployment, prod: Deployment, varied: Deployment) -> None:
