@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local smoke plan test lint format types image up preview down key client docs lock
+.PHONY: help setup local smoke plan test lint format types bench image up preview down key client docs lock
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ format: $(READY) ## Put the code into the project's style
 
 types: $(READY) ## Check the types
 	@$(BIN)/mypy
+
+bench: $(READY) ## Measure the gateway against LiteLLM, Portkey and nginx, as ratios in one run (some 7 minutes)
+	@$(BIN)/python -m bench $(ARGS)
 
 image: ## Build the container's image on this machine (needs Docker)
 	docker build --tag openai-gateway .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import secrets
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 CALLER_GONE = 499
 """Status in the log, after nginx's habit, of a request whose caller hung up before it was answered."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PROCESS, _NUMBERS = f"req_{secrets.token_hex(12)}", itertools.count()
+"""A request's id: random by process, then counted, as random bytes for each would cost a system call."""
 _API = "/v1/"
 _OWN = "own"
 _THROTTLED = {"rate_limit": "rate_limit", "quota": "quota", "spend_limit": "spend_limit"}
@@ -146,4 +149,4 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _SANE_ID.fullmatch(value):
             return str(value, "ascii")
-    return "req_" + secrets.token_hex(16)
+    return f"{_PROCESS}{next(_NUMBERS):08x}"

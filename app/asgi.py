@@ -60,7 +60,7 @@ def build(settings: Settings) -> Starlette:
     relay = Relay(ledger, sender, catalog, settings.ping_s, settings.batch_ms)
     parts = Parts(settings, callers, catalog, ledger, Moderation(_moderation(upstream)), relay, drain)
     kinds = build_kinds(settings.max_choices, settings.max_output_tokens)
-    health = Health(drain, [key, callers])
+    health = Health(drain, [key, callers], valkey.first_attempt if settings.cache_url else None)
     models = Models(catalog, settings.models, callers)
     meter.watch(IN_FLIGHT, lambda: drain.running)
     meter.watch(BUDGET_SHARE, ledger.share)

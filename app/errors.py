@@ -138,7 +138,8 @@ class CallerGoneError(Exception):
 async def answer(request: Request, error: Exception) -> Response:
     """Starlette's handler of `GatewayError`; the request's log entry learns the code."""
     failure = error if isinstance(error, GatewayError) else GatewayError("The gateway failed.")
-    request.scope["entry"].error = failure.code
+    if (entry := request.scope.get("entry")) is not None:
+        entry.error = failure.code
     return failure.response()
 
 

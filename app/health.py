@@ -19,12 +19,15 @@ ANSWER_S = 3.0
 class Health:
     """`/healthz` is alive as long as it answers; `/readyz` says what is missing and how to fix it.
 
-    Valkey is no part of it: without the cache the gateway still answers.
+    Valkey is no part of it, as the gateway answers without; but its first attempt to reach it must be over, since budgets in dollars are
+    closed until then.
     """
 
-    def __init__(self, drain: Drain, secrets: list[Secret[Any]]) -> None:
+    def __init__(self, drain: Drain, secrets: list[Secret[Any]], tried: asyncio.Event | None = None) -> None:
+        """`tried` is set after the first attempt to reach Valkey; None: there is no Valkey."""
         self._drain = drain
         self._secrets = secrets
+        self._tried = tried
 
     async def alive(self, _request: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -32,6 +35,8 @@ class Health:
     async def ready(self, _request: Request) -> Response:
         if self._drain.draining:
             return _not_ready({"drain": "The process was told to stop and finishes what it has begun. Nothing is to be fixed."})
+        if self._tried and not self._tried.is_set():
+            return _not_ready({"valkey": "The first connection is being made. Nothing is to be fixed."})
         problems = await asyncio.gather(*map(_problem, self._secrets))
         failed = {secret.name: problem for secret, problem in zip(self._secrets, problems, strict=True) if problem}
         return _not_ready(failed) if failed else JSONResponse({"status": "ready"})

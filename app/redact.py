@@ -50,8 +50,11 @@ def redact(text: str) -> str:
         text = _KEY.sub("[key]", text)
     if "@" in text:
         text = _EMAIL.sub("[email]", text)
-    if _may_hold_number(text):
-        text = _PHONE.sub("[phone]", _CARD.sub(_card, text))
+    while _may_hold_number(text):
+        cleaner = _PHONE.sub("[phone]", _CARD.sub(_card, text))
+        if cleaner == text:
+            break
+        text = cleaner  # what stood beside a number that went may be one itself
     return text
 
 

@@ -31,7 +31,10 @@ from sandbox.openai_shapes import (
     wrong_type,
 )
 
-CHAT_MODELS = ("gpt-6.1-terra", "gpt-6-luna", "gpt-5", "gpt-5-mini", "gpt-5-nano", "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo")
+CHAT_MODELS = (
+    "gpt-6.1-terra", "gpt-6-luna", "gpt-5", "gpt-5-mini", "gpt-5-nano",
+    "gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "gpt-3.5-turbo",
+)  # fmt: skip
 MODELS = (*CHAT_MODELS, "gpt-3.5-turbo-instruct", "text-embedding-3-small", "text-embedding-3-large", "omni-moderation-latest")
 FLAGGED_WORDS = {"violence": "kill", "harassment": "idiot", "hate": "vermin", "self-harm": "suicide"}
 CATEGORIES = (

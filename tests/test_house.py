@@ -15,6 +15,7 @@ from sandbox.stack import ROOT
 DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 ALLOWED = {
     "app": {"app"},
+    "bench": {"bench", "app.settings"},
     "infra": {"infra", "app.settings"},
     "operate": {"operate", "app", "infra"},
     "sandbox": {"sandbox", "app", "infra"},

@@ -1,0 +1,1 @@
+"""Benchmarks: the gateway against its peers, as ratios within one run."""
