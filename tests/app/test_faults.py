@@ -58,7 +58,7 @@ def ask(model: str, *, stream: bool) -> dict[str, Any]:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.fault)
 async def test_without_another_model_the_caller_is_told(start: Start, server: OpenAIServer, case: Case, stream: bool) -> None:  # noqa: FBT001  a parameter
-    gateway = await begin(start, server, request_timeout_s=0.5 if case.fault == "hang" else 10)
+    gateway = await begin(start, server, request_timeout_s=2 if case.fault == "hang" else 10)
     server.add_fault(case.fault, times=None, retry_after_s=0)
     async with gateway.post(ask(LAST, stream=stream)) as response:
         if stream and case.late:
@@ -75,7 +75,7 @@ async def test_without_another_model_the_caller_is_told(start: Start, server: Op
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("case", [case for case in TABLE if case.fallback], ids=lambda case: case.fault)
 async def test_another_model_answers_and_a_header_says_so(start: Start, server: OpenAIServer, case: Case, stream: bool) -> None:  # noqa: FBT001  a parameter
-    gateway = await begin(start, server, request_timeout_s=2 if case.fault == "hang" else 10)
+    gateway = await begin(start, server, request_timeout_s=6 if case.fault == "hang" else 10)
     server.add_fault(case.fault, times=None, model=FIRST, retry_after_s=2)
     async with gateway.post(ask(FIRST, stream=stream)) as response:
         assert response.status == 200
