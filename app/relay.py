@@ -22,11 +22,13 @@ from app.kind import hide_usage
 from app.kind_texts import Embeddings
 from app.ledger import Ledger
 from app.limits import NANOUSD
+from app.model import Model
 from app.refusal import refusal, spend_step
 from app.reservation import Reservation, Verdict
 from app.sender import Sender, Sent
 from app.stream import EventStream
 from app.upstream import Answer
+from app.usage import Usage
 
 BATCH_S = 60.0
 """Longest time that a call for joined embeddings may take."""
@@ -116,9 +118,7 @@ class Relay:
 
     async def _replay(self, job: Job, exchange: Exchange, kept: bytes, headers: Headers) -> None:
         entry, model = exchange.entry, job.route[0][0]
-        usage = entry.usage = job.kind.usage(kept[-job.kind.tail_bytes :])
-        entry.saved_nanousd = self._catalog.cost_nanousd(model, usage, job.request.get("service_tier")) if usage else 0
-        self._ledger.settle(job.reservation, usage=usage, saved_nanousd=entry.saved_nanousd, hit=True)
+        self._saved(job, entry, model, job.kind.usage(kept[-job.kind.tail_bytes :]))
         headers["x-gateway-model"] = model.name
         if not job.stream:
             await exchange.respond(kept, headers)
@@ -133,8 +133,12 @@ class Relay:
             entry.cache = "miss"
             self._ledger.settle(job.reservation, error=True)
             return
-        usage = entry.usage = fetch.usage
-        entry.saved_nanousd = self._catalog.cost_nanousd(fetch.model, usage, job.request.get("service_tier")) if usage else 0
+        self._saved(job, entry, fetch.model, fetch.usage)
+
+    def _saved(self, job: Job, entry: Entry, model: Model, usage: Usage | None) -> None:
+        """Settle an answer that cost nothing, by what it would have cost."""
+        entry.usage = usage
+        entry.saved_nanousd = self._catalog.cost_nanousd(model, usage, job.request.get("service_tier")) if usage else 0
         self._ledger.settle(job.reservation, usage=usage, saved_nanousd=entry.saved_nanousd, hit=True)
 
     async def _plain(self, job: Job, exchange: Exchange, flight: Flight[Fetch], headers: Headers) -> None:

@@ -49,8 +49,7 @@ def _actions(inputs: Inputs) -> Inputs:
 BALANCER = {
     "aws:lb/loadBalancer:LoadBalancer": Row(
         "elbv2", "create_load_balancer", "LoadBalancers[0].LoadBalancerArn", "LoadBalancerArn", "describe_load_balancers",
-        "LoadBalancers[0]", "modify_load_balancer_attributes", "delete_load_balancer", mutable=tuple(BALANCER_ATTRIBUTES), named=32,
-        prepare=lambda inputs: inputs | {"attributes": _attributes(inputs, BALANCER_ATTRIBUTES)},
+        "LoadBalancers[0]", delete="delete_load_balancer", mutable=tuple(BALANCER_ATTRIBUTES), named=32,
         after=lambda call, arn, inputs: call("modify_load_balancer_attributes", loadBalancerArn=arn,
                                              attributes=_attributes(inputs, BALANCER_ATTRIBUTES)),
         outputs={"arn": "LoadBalancerArn", "dnsName": "DNSName", "zoneId": "CanonicalHostedZoneId", "arnSuffix": "LoadBalancerArn"},
