@@ -49,7 +49,7 @@ settings = {
 service = Service(
     stage=stage, image=image, settings=settings, roles=roles, logs=logs, network=network, groups=groups, balancer=balancer, opts=opts
 )
-Scaling(stage=stage, service=service, balancer=balancer, opts=opts)
+Scaling(stage=stage, service=service, opts=opts)
 
 pulumi.export("url", balancer.url)
 pulumi.export("region", stage.region)

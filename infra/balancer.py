@@ -25,10 +25,11 @@ class Balancer(ComponentResource):
 
     arn: Output[str]
     url: Output[str]
+    arn_suffix: Output[str]
     target_group_arn: Output[str]
+    target_group_arn_suffix: Output[str]
+    """The suffixes are what metrics are found by."""
     listeners: list[Resource]
-    resource_label: Output[str]
-    """What autoscaling calls the pair of balancer and target group."""
 
     def __init__(self, *, stage: Stage, network: Network, groups: Groups, opts: ResourceOptions | None = None) -> None:
         super().__init__("gateway:balancer:Balancer", "balancer", None, opts)
@@ -67,7 +68,7 @@ class Balancer(ComponentResource):
             opts=self._child,
         )
         self.arn, self.target_group_arn = self._balancer.arn, targets.arn
-        self.resource_label = Output.concat(self._balancer.arn_suffix, "/", targets.arn_suffix)
+        self.arn_suffix, self.target_group_arn_suffix = self._balancer.arn_suffix, targets.arn_suffix
         forward = lb.ListenerDefaultActionArgs(type="forward", target_group_arn=targets.arn)
         if stage.domain:
             self.listeners = self._encrypted(stage, forward)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
@@ -10,8 +11,11 @@ from urllib.parse import urlsplit
 
 from infra.fargate import MEMORY_MIB
 from infra.timeouts import Timeouts
+from infra.traffic import Traffic, shares
 
 HTTPS = 443
+LEAST_ZONES = 2
+WHOLE = 100
 ZONES = {"us-west-1": 2}
 """Regions with fewer than three zones for everyone."""
 
@@ -73,6 +77,57 @@ def ladder_climbs(spend_ladder: str) -> Iterator[str]:
         yield f"spendLadder = {spend_ladder!r}: each share must be more than the one before"
 
 
+def mails_for_alarms(alarm_mails: tuple[str, ...], protect: bool) -> Iterator[str]:  # noqa: FBT001  the stage's values
+    if protect and not alarm_mails:
+        yield "alarmMails is unset: alarms of a protected stage (protect = true) must reach somebody; allowed: one mail address or more"
+
+
+def network_of_ones_own(vpc_id: str, public_subnet_ids: tuple[str, ...], private_subnet_ids: tuple[str, ...]) -> Iterator[str]:
+    for key, ids in (("publicSubnetIds", public_subnet_ids), ("privateSubnetIds", private_subnet_ids)):
+        if vpc_id and len(ids) < LEAST_ZONES:
+            yield f"{key} = {json.dumps(ids)}: vpcId = {vpc_id!r} needs {LEAST_ZONES} or more of its subnets here, in different zones"
+        if ids and not vpc_id:
+            yield f"{key} = {json.dumps(ids)}: vpcId is unset; set the network that they are in, or none of them"
+    if both := sorted(set(public_subnet_ids) & set(private_subnet_ids)):
+        yield f"privateSubnetIds = {json.dumps(private_subnet_ids)}: {', '.join(both)} stands in publicSubnetIds too; tasks need their own"
+
+
+def busy_hours(min_tasks: int, max_tasks: int, busy_min_tasks: int) -> Iterator[str]:
+    if busy_min_tasks and not min_tasks < busy_min_tasks <= max_tasks:
+        yield f"busyMinTasks = {busy_min_tasks}: must be more than minTasks = {min_tasks}, and not more than maxTasks = {max_tasks}; or 0"
+
+
+def model_mix(traffic_model_mix: str, models: tuple[str, ...]) -> Iterator[str]:
+    found = shares(traffic_model_mix, models)
+    if unknown := sorted(found.keys() - set(models)):
+        yield f"trafficModelMix = {traffic_model_mix!r}: {', '.join(unknown)} is not among models = {json.dumps(models)}"
+    if (percent := round(sum(found.values()) * 100)) != WHOLE:
+        yield f"trafficModelMix = {traffic_model_mix!r}: the shares are {percent} together; allowed: {WHOLE}"
+
+
+def tasks_that_are_fed(  # noqa: PLR0913  the terms of one calculation
+    *,
+    min_tasks: int,
+    max_tasks: int,
+    target_in_flight: int,
+    openai_tokens_per_minute: int,
+    traffic_prompt_tokens: int,
+    traffic_output_tokens: int,
+    traffic_seconds: int,
+) -> Iterator[str]:
+    if not openai_tokens_per_minute:
+        return
+    traffic = Traffic(0, traffic_prompt_tokens, traffic_output_tokens, traffic_seconds, 0)
+    most = max(min_tasks, traffic.fed(openai_tokens_per_minute, target_in_flight))
+    if max_tasks > most:
+        yield (
+            f"maxTasks = {max_tasks}: openaiTokensPerMinute = {openai_tokens_per_minute} keeps {most} busy, more would only wait for "
+            f"OpenAI: a task at targetInFlight = {target_in_flight} uses {target_in_flight} x 60 / {traffic_seconds} s x "
+            f"({traffic_prompt_tokens} + {traffic_output_tokens}) tokens = {traffic.tokens_per_minute(target_in_flight):.0f} a minute; "
+            f"allowed: up to {most}"
+        )
+
+
 RULES: tuple[Callable[..., Iterator[str]], ...] = (
     enough_zones,
     tasks_in_order,
@@ -84,6 +139,11 @@ RULES: tuple[Callable[..., Iterator[str]], ...] = (
     reachable_upstream,
     output_tokens_in_order,
     ladder_climbs,
+    mails_for_alarms,
+    network_of_ones_own,
+    busy_hours,
+    model_mix,
+    tasks_that_are_fed,
 )
 
 

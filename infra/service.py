@@ -11,7 +11,6 @@ from pulumi_aws import ecs
 from app.settings import SettingsError, check_names, environment
 from infra import task
 from infra.balancer import Balancer
-from infra.fargate import workers
 from infra.groups import Groups
 from infra.image import Image
 from infra.logs import Logs
@@ -130,7 +129,7 @@ def settings_of(stage: Stage) -> dict[str, Any]:
         "ping_s": stage.timeouts.ping_s,
         "keep_alive_s": stage.timeouts.keep_alive_s,
         "drain_s": stage.timeouts.drain_s,
-        "workers": workers(stage.task_cpu),
+        "workers": stage.worker_processes,
     }
 
 

@@ -16,7 +16,7 @@ DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md"))
 ALLOWED = {
     "app": {"app"},
     "bench": {"bench", "app.settings"},
-    "infra": {"infra", "app.settings"},
+    "infra": {"infra", "app.metrics", "app.settings"},
     "operate": {"operate", "app", "infra"},
     "sandbox": {"sandbox", "app", "infra"},
 }

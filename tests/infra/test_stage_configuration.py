@@ -6,16 +6,17 @@ from typing import Any, Literal, get_args, get_origin
 import pulumi
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from infra.fargate import MEMORY_MIB, workers
+from infra.reading import keys
 from infra.rules import fargate_size
 from infra.stage import Stage
 from sandbox.errors import SandboxError
 from sandbox.stack import ROOT, configuration, project
 from tests.infra.deployment import STAGES, deploy
 
+SUBNETS = [f"subnet-{number:08x}" for number in range(4)]
 KINDS = {str: "string", int: "integer", bool: "boolean", tuple: "array"}
 
 
@@ -44,7 +45,7 @@ def kind(annotation: Any) -> str:
 
 def test_pulumi_yaml_and_the_model_have_the_same_keys_and_types() -> None:
     declared = {key: entry["type"] for key, entry in project()["config"].items()}
-    assert declared == {key: kind(field.annotation) for key, field in Stage.fields().items()}
+    assert declared == {key: kind(Stage.model_fields[name].annotation) for key, name in keys(Stage.model_fields).items()}
 
 
 def test_every_key_is_described_and_has_a_default() -> None:
@@ -132,6 +133,53 @@ def test_the_stages_bill_different_projects() -> None:
         ("local", {"domain": "https://x.com"}, 'domain = "https://x.com": must be a name in lower case as gateway.example.com'),
         ("local", {"domain": "x.com"}, "hostedZoneId is unset: domain = 'x.com' needs the Route 53 zone"),
         ("local", {"hostedZoneId": "Z1"}, "hostedZoneId = 'Z1': stands without a domain"),
+        ("local", {"alarmMails": ["team"]}, 'alarmMails = ["team"]: must be mail addresses as team@example.com'),
+        ("prod", {"alarmMails": []}, "alarmMails is unset: alarms of a protected stage (protect = true) must reach somebody"),
+        ("local", {"requestsPerAddress": 9}, "requestsPerAddress = 9: allowed: 10 or more"),
+        ("local", {"maxKeyAgeDays": 0}, "maxKeyAgeDays = 0: allowed: 1 or more"),
+        ("local", {"costCeilingUsd": -1}, "costCeilingUsd = -1: allowed: 0 or more"),
+        (
+            "local",
+            {"interfaceEndpoints": ["s3"]},
+            "interfaceEndpoints = [\"s3\"]: allowed: 'ecr.api', 'ecr.dkr', 'logs' or 'secretsmanager'",
+        ),
+        ("local", {"interfaceEndpoints": ["logs", "logs"]}, 'interfaceEndpoints = ["logs", "logs"]: must not name anything twice'),
+        ("local", {"vpcId": "main"}, 'vpcId = "main": must be the id of a network as vpc-0123456789abcdef0, or unset'),
+        ("local", {"privateSubnetIds": ["a", "b"]}, 'privateSubnetIds = ["a", "b"]: must be ids of subnets as subnet-0123456789abcdef0'),
+        ("local", {"publicSubnetIds": [SUBNETS[0]]}, f'publicSubnetIds = ["{SUBNETS[0]}"]: vpcId is unset'),
+        (
+            "local",
+            {"vpcId": "vpc-12345678", "publicSubnetIds": SUBNETS[:2], "privateSubnetIds": SUBNETS[2:3]},
+            f"privateSubnetIds = [\"{SUBNETS[2]}\"]: vpcId = 'vpc-12345678' needs 2 or more of its subnets here, in different zones",
+        ),
+        (
+            "local",
+            {"vpcId": "vpc-12345678", "publicSubnetIds": SUBNETS[:2], "privateSubnetIds": SUBNETS[1:3]},
+            f'privateSubnetIds = ["{SUBNETS[1]}", "{SUBNETS[2]}"]: {SUBNETS[1]} stands in publicSubnetIds too',
+        ),
+        ("local", {"targetInFlight": 0}, "targetInFlight = 0: allowed: 1 or more"),
+        ("local", {"busyMinTasks": 2}, "busyMinTasks = 2: must be more than minTasks = 2, and not more than maxTasks = 4"),
+        ("local", {"busyMinTasks": 5}, "busyMinTasks = 5: must be more than minTasks = 2, and not more than maxTasks = 4"),
+        ("local", {"busyFrom": "8 o'clock"}, 'busyFrom = "8 o\'clock": must be a schedule of AWS as cron(0 8 ? * MON-FRI *)'),
+        ("local", {"busyTimezone": "New York"}, 'busyTimezone = "New York": must be a time zone as America/New_York or UTC'),
+        ("local", {"spotPercent": 101}, "spotPercent = 101: allowed: 100 or less"),
+        ("local", {"workers": -1}, "workers = -1: allowed: 0 or more"),
+        ("local", {"trafficSeconds": 0}, "trafficSeconds = 0: allowed: 1 or more"),
+        ("local", {"trafficModelMix": "gpt-6-luna"}, 'trafficModelMix = "gpt-6-luna": must be models and their percent as'),
+        ("local", {"trafficModelMix": "gpt-6-luna:60"}, "trafficModelMix = 'gpt-6-luna:60': the shares are 60 together; allowed: 100"),
+        (
+            "local",
+            {"trafficModelMix": "gpt-9:100"},
+            'trafficModelMix = \'gpt-9:100\': gpt-9 is not among models = ["gpt-6.1-terra", "gpt-6-luna"]',
+        ),
+        (
+            "local",
+            {"openaiTokensPerMinute": 360_000},
+            (
+                "maxTasks = 4: openaiTokensPerMinute = 360000 keeps 2 busy, more would only wait for OpenAI: a task at targetInFlight = 20 "
+                "uses 20 x 60 / 10 s x (1000 + 500) tokens = 180000 a minute; allowed: up to 2"
+            ),
+        ),
         ("local", {"allowPlainHttp": False}, "domain is unset: without one callers' keys cross the internet unencrypted"),
         ("prod", {"allowPlainHttp": True}, "allowPlainHttp = true: a protected stage (protect = true) never serves plain HTTP"),
         ("prod", {"domain": "", "hostedZoneId": ""}, "domain is unset: a protected stage (protect = true) serves HTTPS only"),

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from hypothesis import given, strategies as st
+
+from app.metrics import IN_FLIGHT, NAMESPACE, STAGE
 from app.settings import OUTSIDE_AWS, Settings
 from infra import task
-from tests.infra.deployment import Deployment
+from infra.traffic import Traffic
+from tests.infra.deployment import Deployment, deploy
 
 
 def test_the_app_reads_from_its_environment_what_the_stage_says(deployed: Deployment) -> None:
@@ -140,14 +145,60 @@ def test_the_number_of_tasks_belongs_to_scaling(deployed: Deployment) -> None:
     assert target["scalableDimension"] == "ecs:service:DesiredCount"
 
 
-def test_scaling_is_fast_out_and_slow_in_on_cpu_and_requests(deployed: Deployment) -> None:
-    policies = deployed.all("appautoscaling:Policy")
-    metrics = {}
-    for name, policy in policies.items():
+def test_scaling_is_fast_out_and_slow_in_on_cpu_and_requests_in_flight(deployed: Deployment) -> None:
+    tracking = {}
+    for name, policy in deployed.all("appautoscaling:Policy").items():
         assert policy.inputs["policyType"] == "TargetTrackingScaling"
-        tracking = policy.inputs["targetTrackingScalingPolicyConfiguration"]
-        assert tracking["scaleOutCooldown"] < tracking["scaleInCooldown"]
-        metrics[name] = tracking["predefinedMetricSpecification"]
-    assert metrics["cpu"] == {"predefinedMetricType": "ECSServiceAverageCPUUtilization"}
-    assert metrics["requests"]["predefinedMetricType"] == "ALBRequestCountPerTarget"
-    assert metrics["requests"]["resourceLabel"].count("/") >= 1
+        tracking[name] = policy.inputs["targetTrackingScalingPolicyConfiguration"]
+        assert tracking[name]["scaleOutCooldown"] < tracking[name]["scaleInCooldown"]
+    assert tracking["cpu"]["predefinedMetricSpecification"] == {"predefinedMetricType": "ECSServiceAverageCPUUtilization"}
+    assert tracking["in-flight"]["targetValue"] == 20
+
+
+def test_requests_in_flight_are_counted_by_task(varied: Deployment) -> None:
+    worker, task = in_flight(varied)
+    assert worker["metricStat"] == {
+        "metric": {"namespace": NAMESPACE, "metricName": IN_FLIGHT.name, "dimensions": [{"name": "Stage", "value": "staging"}]},
+        "stat": "Average",
+    }
+    assert (worker["returnData"], task["returnData"]) == (False, True)
+    assert task["expression"] == f"{worker['id']} * 4"
+    assert varied.environment()["GATEWAY_WORKERS"] == "4"
+    assert [STAGE] in IN_FLIGHT.dimension_sets
+
+
+def test_workers_can_be_set() -> None:
+    deployed = deploy("staging", workers=3)
+    assert deployed.environment()["GATEWAY_WORKERS"] == "3"
+    assert in_flight(deployed)[1]["expression"].endswith("* 3")
+
+
+def in_flight(deployed: Deployment) -> list[dict[str, Any]]:
+    given = deployed.one("appautoscaling:Policy", "in-flight").inputs["targetTrackingScalingPolicyConfiguration"]
+    metrics = given["customizedMetricSpecification"]["metrics"]
+    assert isinstance(metrics, list)
+    return metrics
+
+
+def test_more_tasks_stand_by_in_busy_hours() -> None:
+    deployed = deploy("prod", busyMinTasks=6, busyTimezone="America/Los_Angeles")
+    busy, quiet = (
+        deployed.one("appautoscaling:ScheduledAction", "busy").inputs,
+        deployed.one("appautoscaling:ScheduledAction", "quiet").inputs,
+    )
+    assert (busy["schedule"], busy["timezone"]) == ("cron(0 8 ? * MON-FRI *)", "America/Los_Angeles")
+    assert busy["scalableTargetAction"] == {"minCapacity": 6, "maxCapacity": 12}
+    assert (quiet["schedule"], quiet["timezone"]) == ("cron(0 20 ? * MON-FRI *)", "America/Los_Angeles")
+    assert quiet["scalableTargetAction"] == {"minCapacity": 3, "maxCapacity": 12}
+    target = deployed.one("appautoscaling:Target", "tasks")
+    assert target.inputs["resourceId"] == busy["resourceId"]
+    assert target.ignore_changes == ("minCapacity",), "a deployment in busy hours does not end them"
+    assert not deploy("prod").all("appautoscaling:ScheduledAction")
+
+
+@given(st.integers(0, 10**7), st.integers(1, 500), st.integers(1, 10**5), st.integers(1, 10**5), st.integers(1, 600))
+def test_the_last_task_that_is_fed_has_something_to_do(limit: int, in_flight: int, prompt: int, output: int, seconds: int) -> None:
+    traffic = Traffic(0, prompt, output, seconds, 0)
+    each, tasks = traffic.tokens_per_minute(in_flight), traffic.fed(limit, in_flight)
+    assert tasks * each >= limit * (1 - 1e-9), "all of them together can use the whole limit"
+    assert (tasks - 1) * each < max(limit, 1), "without the last one they could not"
