@@ -6,8 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.errors import UnavailableError, UpstreamError
 from app.flights import KEPT_BYTES, Flights

@@ -7,8 +7,7 @@ import json
 from collections import Counter
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from app import metrics
 from app.meter import MAX_KINDS, MAX_ROWS, Meter

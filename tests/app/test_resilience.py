@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.errors import fault_of
 from app.resilience import LONGEST_PAUSE_S, Breaker, RetryBudget, pause_s, retry_after_s

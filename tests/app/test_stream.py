@@ -7,8 +7,7 @@ import json
 
 import openai
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app.stream import PING, Events
 from tests.app.conftest import Gateway, Start, error_of, question

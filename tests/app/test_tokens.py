@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import toktok
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from app import tokens
 from app.model import IMAGE_TOKENS

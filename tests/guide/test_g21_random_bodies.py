@@ -6,8 +6,7 @@ import json
 from typing import Any
 
 import httpx2
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.conftest import Stack
 
