@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup local smoke plan test lint format types bench image up preview down key client docs lock
+.PHONY: help setup local smoke plan policy test lint format types bench image up preview down key client estimate docs lock
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -33,8 +33,11 @@ smoke: $(READY) ## Bring it up, drive it with OpenAI's Python client, take it do
 plan: $(READY) ## What STAGE would create, with no account (STAGE=staging|prod|local)
 	@$(BIN)/python -m sandbox plan --stage $(STAGE) $(ARGS)
 
+policy: $(READY) ## Whether STAGE satisfies the policy pack, with no account (STAGE=staging|prod|local)
+	@$(BIN)/python -m sandbox policy --stage $(STAGE) $(ARGS)
+
 test: $(READY) ## Run every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 lint: $(READY) ## Check style and common mistakes
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -52,10 +55,10 @@ image: ## Build the container's image on this machine (needs Docker)
 	docker build --tag openai-gateway .
 
 preview: $(READY) ## Show what `make up` would change in STAGE (needs the pulumi CLI and an AWS account)
-	pulumi preview --stack $(STAGE) --diff
+	pulumi preview --stack $(STAGE) --policy-pack policies --diff
 
 up: $(READY) ## Deploy STAGE to AWS (needs the pulumi CLI and an AWS account)
-	pulumi up --stack $(STAGE)
+	pulumi up --stack $(STAGE) --policy-pack policies
 
 down: $(READY) ## Take STAGE down; what holds data is protected and stays where the stage says so
 	pulumi destroy --stack $(STAGE)
@@ -66,7 +69,10 @@ key: $(READY) ## Store the OpenAI key of STAGE in Secrets Manager (asks for it w
 client: $(READY) ## Give NAME a key for the gateway of STAGE (NAME=web; ARGS=--remove takes its keys away)
 	@$(BIN)/python -m operate client $(NAME) --stage $(STAGE) $(ARGS)
 
-docs: $(READY) ## Write the tables of README.md anew from what they describe
+estimate: $(READY) ## What STAGE costs in a month, AWS and OpenAI, with no account (ARGS="--requests-per-day 50000 --set zones=3")
+	@$(BIN)/python -m operate estimate --stage $(STAGE) $(ARGS)
+
+docs: $(READY) ## Write the tables of README.md and docs/cost.md anew from what they describe
 	@$(BIN)/python docs/tables.py
 
 lock: $(READY) ## Lock the packages anew from pyproject.toml

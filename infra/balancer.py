@@ -6,6 +6,7 @@ from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from pulumi_aws import acm, lb, route53
 
 from infra import task
+from infra.archive import ACCESS, CONNECTIONS, Archive
 from infra.groups import HTTP, HTTPS, Groups
 from infra.network import Network
 from infra.stage import Stage
@@ -31,7 +32,7 @@ class Balancer(ComponentResource):
     """The suffixes are what metrics are found by."""
     listeners: list[Resource]
 
-    def __init__(self, *, stage: Stage, network: Network, groups: Groups, opts: ResourceOptions | None = None) -> None:
+    def __init__(self, *, stage: Stage, network: Network, groups: Groups, archive: Archive, opts: ResourceOptions | None = None) -> None:
         super().__init__("gateway:balancer:Balancer", "balancer", None, opts)
         self._child = ResourceOptions(parent=self)
         self._balancer = lb.LoadBalancer(
@@ -44,8 +45,11 @@ class Balancer(ComponentResource):
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",
             enable_deletion_protection=stage.protect,
+            access_logs=lb.LoadBalancerAccessLogsArgs(bucket=archive.bucket, prefix=ACCESS, enabled=True),
+            connection_logs=lb.LoadBalancerConnectionLogsArgs(bucket=archive.bucket, prefix=CONNECTIONS, enabled=True),
             tags={"Name": stage.label},
-            opts=ResourceOptions(parent=self, depends_on=[network.internet]),
+            # AWS does not move a balancer into another network
+            opts=ResourceOptions(parent=self, depends_on=network.way_in, replacement_trigger=network.vpc_id),
         )
         targets = lb.TargetGroup(
             "tasks",

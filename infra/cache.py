@@ -23,7 +23,8 @@ class Cache(ComponentResource):
 
     Its connections are TLS only, and the app proves who it is with its IAM role, so there is no password that could leak or must be
     rotated. The group of users has the app's and nobody else: in a Valkey group there is no default user to shut out. Keys that expire
-    make room for others when memory is full; those without an expiry (epochs of the cache, budgets, holds) are never evicted.
+    make room for others when memory is full; those without an expiry (epochs of the cache, budgets, holds) are never evicted. There are no
+    snapshots: an old state would count wrong, replicas keep the present one, and what each request used stands in the app's log, too.
     """
 
     arn: Output[str]
@@ -31,11 +32,18 @@ class Cache(ComponentResource):
     group_id: Output[str]
     endpoint: Output[str]
     url: Output[str]
+    nodes: list[Output[str]]
+    """What metrics are found by: AWS numbers the nodes of a group, also those that it replaces."""
 
     def __init__(self, *, stage: Stage, key: EncryptionKey, network: Network, groups: Groups, opts: ResourceOptions | None = None) -> None:
         super().__init__("gateway:cache:Cache", "cache", None, opts)
         child = ResourceOptions(parent=self)
-        subnets = elasticache.SubnetGroup("cache", description=stage.label, subnet_ids=network.private_subnet_ids, opts=child)
+        subnets = elasticache.SubnetGroup(
+            "cache",
+            description=stage.label,
+            subnet_ids=network.private_subnet_ids,
+            opts=ResourceOptions(parent=self, replacement_trigger=network.vpc_id),  # AWS does not move one into another network
+        )
         parameters = elasticache.ParameterGroup(
             "cache",
             description=stage.label,
@@ -75,9 +83,10 @@ class Cache(ComponentResource):
             kms_key_id=key.arn,
             auto_minor_version_upgrade=True,
             apply_immediately=True,
-            opts=ResourceOptions(parent=self, protect=stage.protect),
+            opts=ResourceOptions(parent=self, protect=stage.protect, delete_before_replace=True),  # its id is taken as long as it is there
         )
         self.arn, self.user_arn, self.group_id = group.arn, user.arn, group.replication_group_id
+        self.nodes = [Output.concat(self.group_id, f"-{number:03}") for number in range(1, 2 + stage.cache_replicas)]
         self.endpoint = group.primary_endpoint_address
         self.url = Output.concat("rediss://", user.user_name, "@", self.endpoint, ":", str(VALKEY))
         self.register_outputs({"endpoint": self.endpoint})

@@ -13,7 +13,7 @@ HTTP, HTTPS, VALKEY = 80, 443, 6379
 
 
 class Groups(ComponentResource):
-    """A group each for the balancer, the tasks and the cache, and the five ways between them; anything else is closed.
+    """A group each for the balancer, the tasks, the cache and the endpoints, and the few ways between them; anything else is closed.
 
     Rules are resources of their own and nothing else writes rules: two owners of one group's rules undo each other's work.
     """
@@ -21,20 +21,13 @@ class Groups(ComponentResource):
     balancer_id: Output[str]
     tasks_id: Output[str]
     cache_id: Output[str]
+    endpoints_id: Output[str]
+    """Only where the stage has interface endpoints."""
 
     def __init__(self, *, stage: Stage, network: Network, opts: ResourceOptions | None = None) -> None:
         super().__init__("gateway:groups:Groups", "groups", None, opts)
         self._child = ResourceOptions(parent=self)
-        self.balancer_id, self.tasks_id, self.cache_id = (
-            ec2.SecurityGroup(
-                group,
-                description=f"{stage.label}: {group}",
-                vpc_id=network.vpc_id,
-                tags={"Name": f"{stage.label}-{group}"},
-                opts=self._child,
-            ).id
-            for group in ("balancer", "tasks", "cache")
-        )
+        self.balancer_id, self.tasks_id, self.cache_id = (self._group(group, stage, network) for group in ("balancer", "tasks", "cache"))
         self._from_anywhere("balancer-http", HTTP, "Callers, redirected to HTTPS" if stage.domain else "Callers")
         if stage.domain:
             self._from_anywhere("balancer-https", HTTPS, "Callers")
@@ -50,7 +43,21 @@ class Groups(ComponentResource):
             cidr_ipv4=ANYWHERE,
             opts=self._child,
         )
+        if stage.interface_endpoints:
+            self.endpoints_id = self._group("endpoints", stage, network)
+            self._way("tasks-to-endpoints", self.tasks_id, self.endpoints_id, HTTPS, "AWS inside the network")
         self.register_outputs({})
+
+    def _group(self, name: str, stage: Stage, network: Network) -> Output[str]:
+        group = ec2.SecurityGroup(
+            name,
+            description=f"{stage.label}: {name}",
+            vpc_id=network.vpc_id,
+            tags={"Name": f"{stage.label}-{name}"},
+            opts=self._child,
+        )
+        identifier: Output[str] = group.id
+        return identifier
 
     def _from_anywhere(self, name: str, port: int, description: str) -> None:
         vpc.SecurityGroupIngressRule(

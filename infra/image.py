@@ -52,7 +52,7 @@ class Image(ComponentResource):
             image_scanning_configuration=ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
             encryption_configurations=[ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=key.arn)],
             force_delete=not stage.protect,
-            opts=child,
+            opts=ResourceOptions(parent=self, protect=stage.protect),
         )
         ecr.LifecyclePolicy("image", repository=repository.name, policy=_lifecycle(), opts=child)
         token = ecr.get_authorization_token_output(registry_id=repository.registry_id, opts=InvokeOptions(parent=self))

@@ -1,4 +1,4 @@
-"""The stage's log groups."""
+"""The app's log group."""
 
 from __future__ import annotations
 
@@ -10,26 +10,22 @@ from infra.stage import Stage
 
 
 class Logs(ComponentResource):
-    """A log group for the app and one for the network's flow logs, encrypted with the stage's key and kept as long as configured.
+    """A log group for the app, encrypted with the stage's key and kept as long as configured.
 
-    They exist before anyone writes to them: a group that a service made by itself would be unencrypted and kept for ever.
+    It exists before anyone writes to it: a group that a service made by itself would be unencrypted and kept for ever.
     """
 
     app_name: Output[str]
     app_arn: Output[str]
-    flow_arn: Output[str]
 
     def __init__(self, *, stage: Stage, key: EncryptionKey, opts: ResourceOptions | None = None) -> None:
         super().__init__("gateway:logs:Logs", "logs", None, opts)
-        app, flow = (
-            cloudwatch.LogGroup(
-                group,
-                name=f"/{stage.label}/{group}",
-                retention_in_days=stage.log_retention_days,
-                kms_key_id=key.arn,
-                opts=ResourceOptions(parent=self),
-            )
-            for group in ("app", "flow")
+        app = cloudwatch.LogGroup(
+            "app",
+            name=f"/{stage.label}/app",
+            retention_in_days=stage.log_retention_days,
+            kms_key_id=key.arn,
+            opts=ResourceOptions(parent=self, protect=stage.protect),
         )
-        self.app_name, self.app_arn, self.flow_arn = app.name, app.arn, flow.arn
+        self.app_name, self.app_arn = app.name, app.arn
         self.register_outputs({"app": self.app_name})

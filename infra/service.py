@@ -9,8 +9,9 @@ from pulumi import ComponentResource, CustomTimeouts, Input, Output, ResourceOpt
 from pulumi_aws import ecs
 
 from app.settings import SettingsError, check_names, environment
-from infra import task
+from infra import capacity, task
 from infra.balancer import Balancer
+from infra.deployment_alarms import DeploymentAlarms
 from infra.groups import Groups
 from infra.image import Image
 from infra.logs import Logs
@@ -25,10 +26,12 @@ GRACE_S = 60
 class Service(ComponentResource):
     """An ECS cluster with a Fargate service on ARM64, in the private subnets.
 
-    A deployment starts the new tasks before it stops the old ones; when they do not come up, ECS's circuit breaker goes back to the last
-    revision that worked. Pulumi waits for the end of it. The number of tasks belongs to autoscaling, so Pulumi leaves it alone.
+    A deployment starts the new tasks before it stops the old ones. When they do not come up, or callers get 5xx or tasks become unhealthy
+    until some minutes after, ECS goes back to the last revision that worked. Pulumi waits for the end of it. The number of tasks belongs
+    to autoscaling, so Pulumi leaves it alone.
     """
 
+    cluster_arn: Output[str]
     cluster_name: Output[str]
     service_name: Output[str]
 
@@ -43,6 +46,7 @@ class Service(ComponentResource):
         network: Network,
         groups: Groups,
         balancer: Balancer,
+        alarms: DeploymentAlarms,
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("gateway:service:Service", "service", None, opts)
@@ -52,6 +56,9 @@ class Service(ComponentResource):
             name=stage.label,
             settings=[ecs.ClusterSettingArgs(name="containerInsights", value="enabled")],
             opts=child,
+        )
+        providers = ecs.ClusterCapacityProviders(
+            "gateway", cluster_name=cluster.name, capacity_providers=[capacity.FARGATE, capacity.SPOT], opts=child
         )
         definition = ecs.TaskDefinition(
             "gateway",
@@ -71,11 +78,13 @@ class Service(ComponentResource):
             "gateway",
             cluster=cluster.arn,
             task_definition=definition.arn,
-            launch_type="FARGATE",
+            capacity_provider_strategies=capacity.strategies(stage.min_tasks, stage.spot_percent),
+            force_new_deployment=True,  # or AWS refuses another strategy; a change of the service then always rolls its tasks
             desired_count=stage.min_tasks,
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
             deployment_circuit_breaker=ecs.ServiceDeploymentCircuitBreakerArgs(enable=True, rollback=True),
+            alarms=ecs.ServiceAlarmsArgs(enable=True, rollback=True, alarm_names=alarms.names),
             wait_for_steady_state=True,
             health_check_grace_period_seconds=GRACE_S,
             availability_zone_rebalancing="ENABLED",
@@ -92,12 +101,12 @@ class Service(ComponentResource):
             ],
             opts=ResourceOptions(
                 parent=self,
-                depends_on=[network, groups, *balancer.listeners, *roles.policies],
+                depends_on=[providers, network, groups, *balancer.listeners, *roles.policies],
                 ignore_changes=["desiredCount"],
                 custom_timeouts=CustomTimeouts(create="30m", update="30m"),
             ),
         )
-        self.cluster_name, self.service_name = cluster.name, service.name
+        self.cluster_arn, self.cluster_name, self.service_name = cluster.arn, cluster.name, service.name
         self.register_outputs({"cluster": self.cluster_name, "service": self.service_name})
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 import pulumi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from infra.cost import above_ceiling
 from infra.fargate import workers
-from infra.reading import read
+from infra.reading import keys, read
 from infra.rules import broken
 from infra.subnets import MAX_ZONES
 from infra.timeouts import Timeouts
@@ -174,10 +175,16 @@ class Stage(BaseModel):
         return cls.read(given, project=pulumi.get_project(), name=pulumi.get_stack(), secret=secret)
 
     @classmethod
-    def read(cls, given: Mapping[str, Any], *, project: str, name: str, secret: set[str] | frozenset[str] = frozenset()) -> Self:
-        """The stage of that name from its values as the engine hands them over: text, or JSON where a key is no text."""
+    def read(cls, given: Mapping[str, Any], *, project: str, name: str, secret: Collection[str] = (), capped: bool = True) -> Self:
+        """The stage of that name from its values as the engine hands them over: text, or JSON where a key is no text.
+
+        Only `capped` it is a problem that its estimate is above its ceiling.
+        """
         values, problems = read(cls.model_fields, given)
         problems += broken(values)
+        stage = cls.model_construct(**values, project=project, name=name)
+        if capped and len(values) == len(keys(cls.model_fields)):
+            problems += above_ceiling(stage)
         if len(label := _slug(f"{project}-{name}")) > LONGEST_LABEL or not label[0].isalpha():
             problems.append(
                 f"project and stack name: {label!r} must begin with a letter and have at most {LONGEST_LABEL} characters for names in AWS"
@@ -188,7 +195,7 @@ class Stage(BaseModel):
                     [f"The configuration of stage {name!r} cannot be used:", *without({str(given[key]) for key in secret}, problems)]
                 )
             )
-        return cls.model_construct(**values, project=project, name=name)
+        return stage
 
 
 def _slug(text: str) -> str:

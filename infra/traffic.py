@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-MINUTE_S = 60
+MINUTE_S, HOUR_S = 60, 3600
+MONTH_H = 730
+DAYS = MONTH_H / 24
+BUSY_HOURS = 12
+"""The part of a day in which everything is asked: at night hardly anybody is there, and an even day would need too few tasks."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,26 @@ class Traffic:
     def tokens(self) -> int:
         """Tokens of a request that OpenAI answers."""
         return self.prompt_tokens + self.output_tokens
+
+    @property
+    def requests(self) -> float:
+        """Requests in a month."""
+        return self.requests_per_day * DAYS
+
+    @property
+    def hits(self) -> float:
+        """Requests in a month that the cache answers."""
+        return self.requests * self.cache_hit_percent / 100
+
+    @property
+    def misses(self) -> float:
+        """Requests in a month that OpenAI answers."""
+        return self.requests * (100 - self.cache_hit_percent) / 100
+
+    @property
+    def in_flight(self) -> float:
+        """Requests in flight in a busy hour, by Little's law: as many as arrive in a second, times the seconds that each takes."""
+        return self.misses / (DAYS * BUSY_HOURS * HOUR_S) * self.seconds
 
     def tokens_per_minute(self, in_flight: int) -> float:
         """Tokens a minute at OpenAI while that many requests are in flight."""

@@ -1,4 +1,4 @@
-"""The sandbox's commands: `python -m sandbox` (make local), `python -m sandbox smoke`, `python -m sandbox plan --stage prod`."""
+"""The sandbox's commands: `python -m sandbox` (make local), and with `smoke`, `plan --stage prod` or `policy --stage prod`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from sandbox.errors import SandboxError
 def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="The whole production stack on this machine, with no account.")
     parser.set_defaults(command="local")
-    commands = parser.add_subparsers(dest="command", metavar="smoke | plan")
+    commands = parser.add_subparsers(dest="command", metavar="smoke | plan | policy")
     for command in (parser, smoke := commands.add_parser("smoke", help="bring it up, drive it with OpenAI's client, take it down")):
         command.add_argument("--tasks", type=_count, help="how many tasks to run (default: the stage's minimum)")
         command.add_argument("--in-process", action="store_true", help="run the program without the pulumi CLI even where it is there")
@@ -25,9 +26,14 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--real-openai", action="store_true", help="call OpenAI, with the key in OPENAI_API_KEY, instead of the stand-in")
     smoke.set_defaults(command="smoke")
     plan = commands.add_parser("plan", help="what a stage would create, with no account")
-    plan.add_argument("--stage", required=True)
     plan.add_argument("--json", action="store_true", help="every resource with its inputs, and the outputs, as JSON")
-    plan.add_argument("--config", action="append", default=[], metavar="KEY=VALUE", help="configuration that differs from the stage's")
+    policy = commands.add_parser("policy", help="whether a stage satisfies the policy pack, with no account")
+    policy.add_argument("--json", action="store_true", help="what each policy found, as JSON")
+    for command in (plan, policy):
+        command.add_argument("--stage", required=True)
+        command.add_argument(
+            "--config", action="append", default=[], metavar="KEY=VALUE", help="configuration that differs from the stage's"
+        )
     return parser.parse_args(arguments)
 
 
@@ -60,6 +66,15 @@ def main(arguments: list[str]) -> int:
                 else:
                     show(Console(), planned)
                 return 0
+            case "policy":
+                from sandbox.policy import as_json, check, show as show_report  # noqa: PLC0415
+
+                report = asyncio.run(check(options.stage, _overrides(options.config), datetime.now(UTC).date()))
+                if options.json:
+                    sys.stdout.write(json.dumps(as_json(options.stage, report), indent=1) + "\n")
+                else:
+                    show_report(Console(), options.stage, report)
+                return 0 if report.passed else 1
             case "smoke":
                 from sandbox.smoke import smoke  # noqa: PLC0415
 

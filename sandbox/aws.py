@@ -28,6 +28,10 @@ TAGGING = {
     "iam": ("tag_role", "untag_role", "roleName"),
     "elbv2": ("add_tags", "remove_tags", "resourceArns"),
     "ecs": ("tag_resource", "untag_resource", "resourceArn"),
+    "events": ("tag_resource", "untag_resource", "resourceARN"),
+    "cloudwatch": ("tag_resource", "untag_resource", "resourceARN"),
+    "sns": ("tag_resource", "untag_resource", "resourceArn"),
+    "wafv2": ("tag_resource", "untag_resource", "resourceARN"),
 }
 """By service: the operations that set and remove tags, and the parameter that names the resource."""
 

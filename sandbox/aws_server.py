@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from urllib.request import Request, urlopen
 
 from sandbox.aws import CREDENTIALS
 from sandbox.errors import SandboxError
@@ -16,7 +17,7 @@ SETTINGS = {"MOTO_ACM_VALIDATION_WAIT": "1", "MOTO_ECS_SERVICE_RUNNING": "2"}
 
 
 class AwsServer:
-    """Stands for AWS: `url` is the endpoint of every service."""
+    """Stands for AWS: `url` is the endpoint of every service. One at a time in a process: each begins with nothing."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -42,10 +43,12 @@ class AwsServer:
         server.start()
         self._server = server
         host, port = server.get_host_and_port()
-        return f"http://{host}:{port}"
+        url = f"http://{host}:{port}"
+        with urlopen(Request(f"{url}/moto-api/reset", method="POST")):  # noqa: S310  moto's accounts are this process's, whichever server
+            return url
 
     async def stop(self) -> None:
-        """Stop it; everything in the emulated account is gone."""
+        """Stop it."""
         stop = getattr(self._server, "stop", None)
         if stop is not None:
             with contextlib.suppress(TimeoutError):

@@ -13,6 +13,7 @@ import math
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from sandbox.openai_shapes import (
     ApiError,
@@ -30,6 +31,7 @@ from sandbox.openai_shapes import (
     tokens,
     wrong_type,
 )
+from sandbox.openai_tools import call_deltas, formatted, tool_call
 
 CHAT_MODELS = (
     "gpt-6.1-terra", "gpt-6-luna", "gpt-5", "gpt-5-mini", "gpt-5-nano",
@@ -50,7 +52,9 @@ def chat(body: Body) -> Answer:
     model, messages = str(body["model"]), messages_of(body, "messages")
     stop = strings(body, "stop") if body.get("stop") else []
     limit = integer(body, "max_completion_tokens") or integer(body, "max_tokens")
-    texts = [finish(text, model, limit, stop) for text in texts_of(last_said(messages), integer(body, "n") or 1)]
+    call, form, wanted = tool_call(body, messages), formatted(body), integer(body, "n") or 1
+    plain = [form] * wanted if form else texts_of(last_said(messages), wanted)
+    texts = [(call["function"]["arguments"], "tool_calls")] if call else [finish(text, model, limit, stop) for text in plain]
     usage = _usage(conversation_tokens(messages, model), sum(tokens(text, model) for text, _ in texts))
     head = {
         "id": identifier("chatcmpl-"),
@@ -60,10 +64,13 @@ def chat(body: Body) -> Answer:
         "service_tier": "default",
     }
     if body.get("stream"):
-        return _chunks(head | {"object": "chat.completion.chunk"}, texts, _counted(body, usage), _chat_deltas)
+        deltas = partial(call_deltas, call) if call else _chat_deltas
+        return _chunks(head | {"object": "chat.completion.chunk"}, texts, _counted(body, usage), deltas)
+    said: list[Body] = [{"content": None, "tool_calls": [call]}] if call else [{"content": text} for text, _ in texts]
+    message: Body = {"role": "assistant", "refusal": None, "annotations": []}
     choices = [
-        {"index": index, "message": {"role": "assistant", "content": text, "refusal": None, "annotations": []}, "finish_reason": reason}
-        for index, (text, reason) in enumerate(texts)
+        {"index": index, "message": message | words, "finish_reason": reason}
+        for index, (words, (_, reason)) in enumerate(zip(said, texts, strict=True))
     ]
     return head | {"choices": choices, "usage": usage}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -11,23 +12,27 @@ from rich.table import Table
 from sandbox.deploy import IN_PROCESS, events
 from sandbox.stack import stage_file
 
+Run = Callable[[str, str, Mapping[str, str], Mapping[str, str]], AsyncIterator[dict[str, Any]]]
 
-async def plan(stage: str, overrides: dict[str, str] | None = None) -> dict[str, Any]:
+
+async def plan(stage: str, overrides: dict[str, str] | None = None, run: Run = events) -> dict[str, Any]:
     """Run the program of a stage without AWS.
 
     Args:
         stage: a stage that has a file Pulumi.<stage>.yaml.
         overrides: configuration that differs from it.
+        run: what runs the program.
 
     Returns:
-        `stage`, `engine`, `resources` (each with `type`, `name`, `parent`, `inputs`, `protect`, `ignoreChanges`, `dependsOn`), `outputs`.
+        `stage`, `engine`, `resources` (each with `type`, `name`, `parent`, `inputs`, `protect`, `ignoreChanges`, `dependsOn`,
+        `propertyDependencies`, `provider`), `outputs`.
 
     Raises:
         SandboxError: there is no such stage, or the program refuses its configuration.
     """
     stage_file(stage)  # an unknown stage is refused before anything is run
     found: dict[str, Any] = {"stage": stage, "engine": IN_PROCESS, "resources": [], "outputs": {}}
-    async for event in events("sandbox.program", stage, overrides or {}, {}):
+    async for event in run("sandbox.program", stage, overrides or {}, {}):
         if "resource" in event:
             found["resources"].append(event["resource"])
         found["outputs"] = event.get("outputs", found["outputs"])

@@ -8,6 +8,7 @@ The SDK's own monitor takes the registrations and hands each resource to `sandbo
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import threading
 import traceback
 from typing import Any
 
+from google.protobuf.json_format import MessageToDict
 from pulumi import Output, RunError, runtime
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.stack import run_pulumi_func
@@ -48,7 +50,10 @@ class Monitor(mocks.MockMonitor, mocks.Mocks):
                 "parent": _named(request.parent),
                 "protect": request.protect,
                 "ignoreChanges": list(request.ignoreChanges),
+                "replacementTrigger": MessageToDict(request.replacement_trigger) if request.HasField("replacement_trigger") else None,
                 "dependsOn": sorted({_named(urn) for urn in request.dependencies}),
+                "propertyDependencies": {key: sorted(map(_named, held.urns)) for key, held in request.propertyDependencies.items()},
+                "provider": _named(request.provider.rpartition("::")[0]),
                 "inputs": shown(whole(rpc.deserialize_properties(request.object))),
             }
             self.emit(resource=record)
@@ -150,4 +155,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # it would take as long as the program, and this process ends soon
     sys.exit(main(sys.argv[1:]))

@@ -36,8 +36,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(self, request: Any, _context: Any) -> Any:  # noqa: N802
-        same = request.old_inputs == request.news
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE if same else provider_pb2.DiffResponse.DIFF_SOME)
+        names = changed(_plain(request.old_inputs), _plain(request.news))
+        changes = provider_pb2.DiffResponse.DIFF_SOME if names else provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(changes=changes, diffs=names, replaces=[name for name in names if name == "region"])
 
     def Configure(self, request: Any, _context: Any) -> Any:  # noqa: N802
         self._resources.configure("pulumi:providers:aws", _plain(request.args))

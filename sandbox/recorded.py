@@ -29,9 +29,11 @@ def recorded_outputs(kind: str, name: str, inputs: dict[str, Any], region: str) 
     identifier = f"{name}-{hashlib.sha256(f'{kind}{name}'.encode()).hexdigest()[:7]}"
     arn = f"arn:aws:{module.split('/')[0]}:{region}:{ACCOUNT}:{noun.lower()}/{identifier}"
     made = {"id": identifier, "name": identifier} | ({"arn": arn} if package == "aws" else {})
+    digest = f"sha256:{hashlib.sha256(identifier.encode()).hexdigest()}"
+    by_name = {"digest": digest, "ref": f"{identifier}@{digest}"}  # an image's
     for key, hint in _declared(kind).items():
         if key not in inputs and key not in made:
-            made[key] = _plausible(hint, f"{identifier}.{key.lower()}")
+            made[key] = by_name.get(key) or _plausible(hint, f"{identifier}.{key.lower()}")
     return identifier, {key: value for key, value in made.items() if value is not None} | inputs
 
 

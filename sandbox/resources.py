@@ -13,12 +13,16 @@ from typing import Any
 
 from sandbox.aws import ACCOUNT, Aws, find
 from sandbox.errors import SandboxError
+from sandbox.fixed import FIXED
+from sandbox.networks import SOURCES, Networks
 from sandbox.recorded import recorded_outputs
 from sandbox.row import Inputs, Row
 from sandbox.rows import ROWS
 
 OPENAI_KEY = "SANDBOX_OPENAI_KEY"
 """The variable whose value is stored in the stage's OpenAI secret as soon as that exists, as its operator would."""
+GONE = ("NotFound", "NoSuch", "Nonexistent", "InvalidTask", "does not exist", "Unable to describe")
+"""How services say that something is not there, each in its own way."""
 
 
 class Resources:
@@ -30,6 +34,7 @@ class Resources:
     def __init__(self, endpoint: str | None) -> None:
         """Use the AWS at `endpoint`; with None nothing is created and everything recorded."""
         self._endpoint = endpoint
+        self._networks = Networks()
         self.configure("pulumi:providers:aws", {})
 
     def configure(self, kind: str, inputs: Inputs) -> None:
@@ -59,7 +64,8 @@ class Resources:
         """The inputs with what a provider adds: a name where AWS wants one, and all tags."""
         row, added = ROWS.get(kind), {}
         if row and row.named and "name" not in inputs:
-            suffix = hashlib.sha256(os.urandom(8)).hexdigest()[:7]
+            seed = os.urandom(8) if self._aws else f"{kind}{name}".encode()  # what is only planned is the same each time
+            suffix = hashlib.sha256(seed).hexdigest()[:7]
             prefix = inputs.get("namePrefix", f"{name}-")
             added["name"] = (old or {}).get("name") or f"{prefix[: row.named - len(suffix)]}{suffix}"
         if row and row.tagged:
@@ -69,8 +75,9 @@ class Resources:
     def replaces(self, kind: str, old: Inputs, new: Inputs) -> list[str]:
         """The changed inputs that need a new resource."""
         row = ROWS.get(kind)
-        mutable = {*row.mutable, "tags", "tagsAll", "namePrefix"} if row else set()
-        return [key for key in changed(old, new) if row and key not in mutable]
+        if row is None:
+            return [key for key in changed(old, new) if key in FIXED.get(kind, ())]
+        return [key for key in changed(old, new) if key not in {*row.mutable, "tags", "tagsAll", "namePrefix"}]
 
     def create(self, kind: str, name: str, inputs: Inputs) -> tuple[str, Inputs]:
         """Create it; its id and outputs. What was begun is undone where a later call fails."""
@@ -78,7 +85,7 @@ class Resources:
         if row is None or self._aws is None:
             return recorded_outputs(kind, name, inputs, self.region)
         with Named(kind, name):
-            answer = self._aws.call(row.service, row.create, **row.prepare(inputs))
+            answer = self._aws.call(row.service, row.create, **row.prepare({"region": self.region} | inputs))
             identifier = str(_by_inputs(row, inputs) or find(row.id, answer))
             try:
                 row.fresh(self._calls(row), identifier, inputs)
@@ -135,10 +142,9 @@ class Resources:
             SandboxError: it is none that the local run knows.
         """
         region = arguments.get("region") or self.region
-        match token.rpartition(":")[2]:
-            case "getAvailabilityZones":
-                names = [f"{region}{letter}" for letter in ("abc" if region != "us-west-1" else "ab")]
-                return {"id": region, "names": names, "zoneIds": names}
+        match source := token.rpartition(":")[2]:
+            case _ if source in SOURCES:
+                return self._networks.answer(self._aws, source, arguments, region)
             case "getCallerIdentity":
                 return {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/sandbox", "id": ACCOUNT, "userId": "sandbox"}
             case "getPartition":
@@ -174,7 +180,7 @@ class Resources:
             arguments = {"cluster": inputs["cluster"]} if "cluster" in inputs else {}
             return find(row.found, self._aws.call(row.service, row.read, **arguments, **key))  # type: ignore[union-attr]
         except SandboxError as error:
-            if any(word in str(error) for word in ("NotFound", "NoSuch", "InvalidTask", "does not exist", "Unable to describe")):
+            if any(word in str(error) for word in GONE):
                 return None
             raise
 
@@ -187,7 +193,7 @@ class Resources:
         return {"arn": arn} | plain | inputs | {key: value for key, value in given.items() if value is not None}
 
     def _tagged(self, row: Row, identifier: str, state: Inputs) -> str:
-        return str(state["arn"]) if row.service in ("logs", "ecs") else identifier
+        return str(state["arn"]) if row.service in ("cloudwatch", "ecs", "events", "logs") else identifier
 
 
 class Named:

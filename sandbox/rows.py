@@ -6,8 +6,10 @@ recorded, not created.
 """
 
 from sandbox.row import Row
+from sandbox.rows_alarms import ALARMS
+from sandbox.rows_firewall import FIREWALL
 from sandbox.rows_identity import IDENTITY
 from sandbox.rows_network import NETWORK
 from sandbox.rows_service import BALANCER, SERVICE
 
-ROWS: dict[str, Row] = NETWORK | IDENTITY | BALANCER | SERVICE
+ROWS: dict[str, Row] = NETWORK | IDENTITY | BALANCER | FIREWALL | SERVICE | ALARMS

@@ -1,4 +1,4 @@
-"""Keys, secrets, logs and roles in the emulated AWS."""
+"""Keys, secrets, logs, buckets and roles in the emulated AWS."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ def _key(call: Call, key: str, inputs: Inputs) -> None:
     call("enable_key_rotation" if inputs.get("enableKeyRotation") else "disable_key_rotation", keyId=key)
     if "policy" in inputs:
         call("put_key_policy", keyId=key, policyName="default", policy=inputs["policy"])
+
+
+def _bucket(inputs: Inputs) -> Inputs:
+    """S3's first region has no name as a place."""
+    place = {} if inputs.get("region") in (None, "us-east-1") else {"createBucketConfiguration": {"locationConstraint": inputs["region"]}}
+    return inputs | {"bucket": inputs["name"]} | place
 
 
 IDENTITY = {
@@ -32,6 +38,10 @@ IDENTITY = {
     ),
     "aws:secretsmanager/secretVersion:SecretVersion": Row(
         "secretsmanager", "put_secret_value", "join('|', [ARN, VersionId])", tagged=False,
+    ),
+    "aws:s3/bucket:Bucket": Row(
+        "s3", "create_bucket", "=name", "Prefix", "list_buckets", "Buckets[0]", delete="delete_bucket", mutable=("forceDestroy",), named=63,
+        tagged=False, prepare=_bucket, outputs={"bucket": "Name", "arn": "join('', ['arn:aws:s3:::', Name])"},
     ),
     "aws:cloudwatch/logGroup:LogGroup": Row(
         "logs", "create_log_group", "=name", "logGroupName", "describe_log_groups", "logGroups[0]", delete="delete_log_group",

@@ -46,11 +46,19 @@ def _rule(inputs: Inputs) -> Inputs:
     return inputs | {"groupId": inputs["securityGroupId"], "ipPermissions": [permission]}
 
 
+def _modified(call: Call, rule: str, inputs: Inputs) -> None:
+    ours = {"referencedSecurityGroupId": "referencedGroupId"}
+    changed = {ours.get(name, name): value for name, value in inputs.items()}
+    call("modify_security_group_rules", groupId=inputs["securityGroupId"],
+         securityGroupRules=[{"securityGroupRuleId": rule, "securityGroupRule": changed}])  # fmt: skip
+
+
 def _security_group_rule(direction: str) -> Row:
     return Row(
         "ec2", f"authorize_security_group_{direction}", "SecurityGroupRules[0].SecurityGroupRuleId", "SecurityGroupRuleIds",
         "describe_security_group_rules", "SecurityGroupRules[0]", delete=f"revoke_security_group_{direction}", delete_with=("groupId",),
-        prepare=_rule,
+        mutable=("cidrIpv4", "description", "fromPort", "ipProtocol", "referencedSecurityGroupId", "toPort"),
+        prepare=_rule, after=_modified,
     )  # fmt: skip
 
 
@@ -72,8 +80,8 @@ NETWORK = {
                             read="describe_addresses", delete="release_address"),
     "aws:ec2/natGateway:NatGateway": _ec2("NatGateway"),
     "aws:ec2/routeTable:RouteTable": _ec2("RouteTable"),
-    "aws:ec2/route:Route": Row("ec2", "create_route", "=routeTableId,destinationCidrBlock", delete="delete_route",
-                               delete_with=("destinationCidrBlock",), tagged=False),
+    "aws:ec2/route:Route": Row("ec2", "create_route", "=routeTableId,destinationCidrBlock", update="replace_route", delete="delete_route",
+                               delete_with=("destinationCidrBlock",), mutable=("gatewayId", "natGatewayId"), tagged=False),
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Row(
         "ec2", "associate_route_table", "AssociationId", "AssociationId", delete="disassociate_route_table", tagged=False,
     ),
@@ -90,7 +98,10 @@ NETWORK = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": _security_group_rule("ingress"),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": _security_group_rule("egress"),
     "aws:ec2/vpcEndpoint:VpcEndpoint": _ec2(
-        "VpcEndpoint", key="VpcEndpointIds", delete="delete_vpc_endpoints", prepare=renamed(policy="policyDocument"),
+        "VpcEndpoint", key="VpcEndpointIds", update="modify_vpc_endpoint", delete="delete_vpc_endpoints",
+        mutable=("policy", "privateDnsEnabled", "routeTableIds", "securityGroupIds", "subnetIds"),
+        prepare=renamed(policy="policyDocument", routeTableIds="addRouteTableIds", securityGroupIds="addSecurityGroupIds",
+                        subnetIds="addSubnetIds"),
     ),
     "aws:ec2/flowLog:FlowLog": _ec2(
         "FlowLog", create="create_flow_logs", id="FlowLogIds[0]", key="FlowLogIds", found="FlowLogs[0]", delete="delete_flow_logs",

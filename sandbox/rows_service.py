@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sandbox.row import Inputs, Row, renamed
+from sandbox.row import Call, Inputs, Row, renamed
 
 BALANCER_ATTRIBUTES = {
     "idleTimeout": "idle_timeout.timeout_seconds",
@@ -13,6 +13,7 @@ BALANCER_ATTRIBUTES = {
     "dropInvalidHeaderFields": "routing.http.drop_invalid_header_fields.enabled",
     "desyncMitigationMode": "routing.http.desync_mitigation_mode",
 }
+PLACE = ("securityGroups", "subnets")
 TARGET_ATTRIBUTES = {
     "deregistrationDelay": "deregistration_delay.timeout_seconds",
     "loadBalancingAlgorithmType": "load_balancing.algorithm.type",
@@ -29,6 +30,14 @@ HEALTH_CHECK = {
 
 def _attributes(inputs: Inputs, names: dict[str, str]) -> list[dict[str, str]]:
     return [{"key": aws, "value": json.dumps(inputs[ours]).strip('"')} for ours, aws in names.items() if ours in inputs]
+
+
+def _placed(call: Call, arn: str, inputs: Inputs) -> None:
+    call("modify_load_balancer_attributes", loadBalancerArn=arn, attributes=_attributes(inputs, BALANCER_ATTRIBUTES))
+    if "subnets" in inputs:
+        call("set_subnets", loadBalancerArn=arn, subnets=inputs["subnets"])
+    if "securityGroups" in inputs:
+        call("set_security_groups", loadBalancerArn=arn, securityGroups=inputs["securityGroups"])
 
 
 def _target_group(inputs: Inputs) -> Inputs:
@@ -49,9 +58,8 @@ def _actions(inputs: Inputs) -> Inputs:
 BALANCER = {
     "aws:lb/loadBalancer:LoadBalancer": Row(
         "elbv2", "create_load_balancer", "LoadBalancers[0].LoadBalancerArn", "LoadBalancerArn", "describe_load_balancers",
-        "LoadBalancers[0]", delete="delete_load_balancer", mutable=tuple(BALANCER_ATTRIBUTES), named=32,
-        after=lambda call, arn, inputs: call("modify_load_balancer_attributes", loadBalancerArn=arn,
-                                             attributes=_attributes(inputs, BALANCER_ATTRIBUTES)),
+        "LoadBalancers[0]", delete="delete_load_balancer", mutable=(*BALANCER_ATTRIBUTES, "accessLogs", "connectionLogs", *PLACE), named=32,
+        after=_placed,
         outputs={"arn": "LoadBalancerArn", "dnsName": "DNSName", "zoneId": "CanonicalHostedZoneId", "arnSuffix": "LoadBalancerArn"},
     ),
     "aws:lb/targetGroup:TargetGroup": Row(
@@ -72,6 +80,7 @@ def _service(inputs: Inputs) -> Inputs:
     network = dict(inputs["networkConfiguration"])
     network["assignPublicIp"] = "ENABLED" if network.get("assignPublicIp") else "DISABLED"
     deployment = {
+        "alarms": inputs.get("alarms"),
         "deploymentCircuitBreaker": inputs.get("deploymentCircuitBreaker"),
         "maximumPercent": inputs.get("deploymentMaximumPercent"),
         "minimumHealthyPercent": inputs.get("deploymentMinimumHealthyPercent"),
@@ -99,8 +108,10 @@ SERVICE = {
     "aws:ecs/service:Service": Row(
         "ecs", "create_service", "service.serviceArn", "service", "describe_services", "services[?status!='INACTIVE'] | [0]",
         "update_service", "delete_service", ("cluster", "force"),
-        ("taskDefinition", "desiredCount", "deploymentCircuitBreaker", "deploymentMaximumPercent", "deploymentMinimumHealthyPercent",
-         "healthCheckGracePeriodSeconds", "networkConfiguration", "waitForSteadyState", "enableExecuteCommand"),
+        ("alarms", "taskDefinition", "desiredCount", "deploymentCircuitBreaker", "deploymentMaximumPercent",
+         "deploymentMinimumHealthyPercent", "healthCheckGracePeriodSeconds", "networkConfiguration", "waitForSteadyState",
+         "enableExecuteCommand",
+         "capacityProviderStrategies", "forceNewDeployment"),
         named=255, prepare=_service, outputs={"arn": "serviceArn"},
         before_delete=lambda call, arn, inputs: call("update_service", cluster=inputs["cluster"], service=arn, desiredCount=0),
     ),

@@ -1,29 +1,22 @@
-"""A stack's configuration as the engine would merge it: the defaults of Pulumi.yaml, the stage's file, what the command line sets."""
+"""A stack's configuration as `infra.stack` merges it, with each key's namespace and with problems in the sandbox's own error."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import yaml
-
+from infra import stack
 from sandbox.errors import SandboxError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = stack.ROOT
 
 
 def project() -> dict[str, Any]:
     """Pulumi.yaml as it stands."""
-    return _read(ROOT / "Pulumi.yaml")
-
-
-def stages() -> list[str]:
-    """The stages that have a configuration file, in alphabetical order."""
-    return sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+    with _worded():
+        return stack.project()
 
 
 def configuration(stage: str, overrides: Mapping[str, Any]) -> dict[str, str]:
@@ -32,10 +25,9 @@ def configuration(stage: str, overrides: Mapping[str, Any]) -> dict[str, str]:
     Raises:
         SandboxError: there is no such stage.
     """
-    declared = project()
-    defaults = {key: entry["default"] for key, entry in declared.get("config", {}).items() if "default" in entry}
-    merged = defaults | (_read(stage_file(stage)).get("config") or {}) | dict(overrides)
-    return {_qualified(key, declared["name"]): _text(value) for key, value in merged.items()}
+    name = project()["name"]
+    with _worded():
+        return {key if ":" in key else f"{name}:{key}": value for key, value in stack.values(stage, overrides).items()}
 
 
 def stage_file(stage: str) -> Path:
@@ -44,22 +36,13 @@ def stage_file(stage: str) -> Path:
     Raises:
         SandboxError: there is no such stage.
     """
-    path = ROOT / f"Pulumi.{stage}.yaml"
-    if not path.is_file():
-        raise SandboxError(f"there is no stage {stage!r}: no {path.name} beside Pulumi.yaml; there are {', '.join(stages())}")
-    return path
+    with _worded():
+        return stack.stage_file(stage)
 
 
-def _qualified(key: str, name: str) -> str:
-    return key if ":" in key else f"{name}:{key}"
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _read(path: Path) -> dict[str, Any]:
+@contextmanager
+def _worded() -> Iterator[None]:
     try:
-        return yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise SandboxError(f"{path.name} is no valid YAML: {error}") from None
+        yield
+    except stack.StackError as error:
+        raise SandboxError(str(error)) from None

@@ -19,11 +19,21 @@ import boto3
 import httpx2
 import openai
 import pytest
+from hypothesis import HealthCheck, settings
 
 from sandbox.aws import CREDENTIALS
 
 ROOT = Path(__file__).resolve().parent.parent
 START_S, STOP_S = 90, 60  # only bound a hang
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy one, or a fresh clone
+settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, what shares a fixture stays in one: the tests of a file, and all that use the local stack."""
+    for item in items:
+        shares_the_stack = "local" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("local" if shares_the_stack else item.nodeid.partition("::")[0]))
 
 
 @dataclass

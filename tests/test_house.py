@@ -18,7 +18,8 @@ ALLOWED = {
     "bench": {"bench", "app.settings"},
     "infra": {"infra", "app.metrics", "app.settings"},
     "operate": {"operate", "app", "infra"},
-    "sandbox": {"sandbox", "app", "infra"},
+    "policies": {"policies"},
+    "sandbox": {"sandbox", "app", "infra", "policies"},
 }
 """What the modules of each folder may import of ours."""
 
@@ -56,7 +57,7 @@ def test_commands_and_links_in_the_documents_exist(document: Path) -> None:
         assert set(command.split()) <= targets, command
     for link in re.findall(r"\]\((?!https?://|#)([^)]+)\)", text):
         assert (document.parent / link).exists(), link
-    for path in re.findall(r"`((?:app|infra|sandbox|operate|tests|docs)/[\w./-]*)`", text):
+    for path in re.findall(r"`((?:app|infra|sandbox|operate|policies|tests|docs)/[\w./-]*)`", text):
         assert (ROOT / path).exists(), path
 
 

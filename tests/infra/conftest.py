@@ -22,6 +22,7 @@ def varied() -> Deployment:
     return deploy(
         "staging",
         region="us-west-2",
+        costCeilingUsd=1000,
         allowedAccountIds=[ACCOUNT],
         openaiOrganization="org-acme",
         image=ECR_IMAGE,

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any
 
 from sandbox.plan import plan
+from tests.infra import warm
 
 STAGES = ("local", "prod", "staging")
 ACCOUNT = "123456789012"
@@ -20,10 +21,13 @@ Inputs = dict[str, Any]
 class Resource:
     """A resource as the program registered it."""
 
+    kind: str
     id: str
     parent: str
     protect: bool
     ignore_changes: tuple[str, ...]
+    trigger: Any
+    """A value whose change replaces the resource."""
     depends_on: frozenset[tuple[str, str]]
     inputs: Inputs
 
@@ -34,6 +38,8 @@ class Deployment:
 
     resources: dict[tuple[str, str], Resource]
     outputs: dict[str, Any]
+    planned: dict[str, Any]
+    """All that was recorded, as `make plan ARGS=--json` prints it."""
 
     def one(self, kind: str, name: str) -> Resource:
         """The resource of that type (without `aws:` and the module's file, as `ec2:Vpc`) and name."""
@@ -62,21 +68,23 @@ class Deployment:
 
 @cache
 def _deploy(stage: str, overrides: tuple[tuple[str, str], ...]) -> Deployment:
-    planned = asyncio.run(plan(stage, dict(overrides)))
+    planned = asyncio.run(plan(stage, dict(overrides), warm.events))
     resources = {}
     for item in planned["resources"]:
         resource = Resource(
+            kind=item["type"],
             id=item["id"],
             parent=item["parent"],
             protect=item["protect"],
             ignore_changes=tuple(item["ignoreChanges"]),
+            trigger=item["replacementTrigger"],
             depends_on=frozenset((_short(kind), name) for kind, name in (urn.rsplit("::", 1) for urn in item["dependsOn"])),
             inputs=item["inputs"],
         )
         key = _short(item["type"]), item["name"]
         assert key not in resources, f"two resources are {key}"
         resources[key] = resource
-    return Deployment(resources, planned["outputs"])
+    return Deployment(resources, planned["outputs"], planned)
 
 
 def deploy(stage: str, **overrides: object) -> Deployment:

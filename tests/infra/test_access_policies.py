@@ -68,7 +68,7 @@ def test_no_policy_has_a_wildcard_that_aws_does_not_demand(deployed: Deployment)
 
 def test_no_role_has_a_managed_policy_or_more_than_its_own(deployed: Deployment) -> None:
     roles = deployed.all("iam:Role")
-    assert roles.keys() == {"execution", "task", "flow-logs"} == deployed.all("iam:RolePolicy").keys()
+    assert roles.keys() == {"execution", "task"} == deployed.all("iam:RolePolicy").keys()
     assert not [role for role in roles.values() if {"managedPolicyArns", "inlinePolicies"} & role.inputs.keys()]
 
 
@@ -77,7 +77,6 @@ def test_no_role_has_a_managed_policy_or_more_than_its_own(deployed: Deployment)
     [
         ("task", "ecs-tasks.amazonaws.com", f"arn:aws:ecs:us-east-1:{ACCOUNT}:*"),
         ("execution", "ecs-tasks.amazonaws.com", f"arn:aws:ecs:us-east-1:{ACCOUNT}:*"),
-        ("flow-logs", "vpc-flow-logs.amazonaws.com", f"arn:aws:ec2:us-east-1:{ACCOUNT}:vpc-flow-log/*"),
     ],
 )
 def test_no_other_account_can_use_a_role(deployed: Deployment, role: str, service: str, source: str) -> None:
@@ -85,19 +84,6 @@ def test_no_other_account_can_use_a_role(deployed: Deployment, role: str, servic
     assert trust["Principal"] == {"Service": service}
     assert trust["Action"] == "sts:AssumeRole"
     assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnLike": {"aws:SourceArn": source}}
-
-
-def test_the_key_is_administered_by_the_account_and_used_by_this_stages_logs(deployed: Deployment) -> None:
-    account, logs = deployed.policy("kms:Key", "key")
-    assert account["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-    assert logs["Principal"] == {"Service": "logs.us-east-1.amazonaws.com"}
-    label = deployed.outputs["cluster"]
-    assert logs["Condition"] == {
-        "ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/{label}/*"}
-    }
-    assert "kms:*" not in logs["Action"]
-    for group in deployed.all("cloudwatch:LogGroup").values():
-        assert group.inputs["name"].startswith(f"/{label}/")
 
 
 def test_the_same_policy_is_always_the_same_text(deployed: Deployment) -> None:

@@ -110,13 +110,6 @@ def test_s3_is_reached_without_nat(deployed: Deployment) -> None:
     assert set(endpoint["routeTableIds"]) == private
 
 
-def test_all_flows_are_logged(deployed: Deployment) -> None:
-    log = deployed.one("ec2:FlowLog", "network").inputs
-    assert log["trafficType"] == "ALL"
-    assert log["vpcId"] == deployed.one("ec2:Vpc", "network").id
-    assert deployed.one("cloudwatch:LogGroup", "flow").id in log["logDestination"]
-
-
 def test_everything_is_in_the_region_that_is_configured(varied: Deployment) -> None:
     assert varied.one("pulumi:aws", "aws").inputs["region"] == "us-west-2"
     assert {subnet.inputs["availabilityZone"][:-1] for subnet in varied.all("ec2:Subnet").values()} == {"us-west-2"}

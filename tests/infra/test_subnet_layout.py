@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 
 import pytest
@@ -12,8 +12,9 @@ from infra.subnets import layout, network
 @st.composite
 def cidrs(draw: st.DrawFn) -> str:
     prefix = draw(st.integers(min_value=16, max_value=22))
-    index = draw(st.integers(min_value=0, max_value=2 ** (prefix - 8) - 1))
-    return f"{IPv4Network(('10.0.0.0', 8)).network_address + index * 2 ** (32 - prefix)}/{prefix}"
+    private = IPv4Network(draw(st.sampled_from(["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"])))
+    index = draw(st.integers(min_value=0, max_value=2 ** (prefix - private.prefixlen) - 1))
+    return f"{private.network_address + index * 2 ** (32 - prefix)}/{prefix}"
 
 
 @given(cidrs(), st.integers(min_value=1, max_value=3))
@@ -31,6 +32,30 @@ def test_one_more_zone_moves_none_of_the_others(cidr: str, zones: int) -> None:
     before, after = layout(cidr, zones), layout(cidr, zones + 1)
     assert after.public[:zones] == before.public
     assert after.private[:zones] == before.private
+
+
+@given(cidrs(), st.integers(min_value=1, max_value=3))
+def test_every_zone_has_the_same_room_and_tasks_have_most_of_it(cidr: str, zones: int) -> None:
+    found = layout(cidr, zones)
+    public, private = ({IPv4Network(text).num_addresses for text in texts} for texts in (found.public, found.private))
+    assert private == {IPv4Network(cidr).num_addresses // 4}
+    assert public == {IPv4Network(cidr).num_addresses // 16}
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 32))
+def test_a_range_is_taken_exactly_where_aws_takes_it(address: int, prefix: int) -> None:
+    cidr = f"{IPv4Address(address)}/{prefix}"
+    on_its_boundary = address % 2 ** (32 - prefix) == 0
+    try:
+        taken = network(cidr) == IPv4Network(cidr)
+    except ValueError:
+        taken = False
+    assert taken == (on_its_boundary and 16 <= prefix <= 22 and IPv4Network(cidr).is_private)
+
+
+@given(cidrs())
+def test_a_private_range_is_taken(cidr: str) -> None:
+    assert str(network(cidr)) == cidr
 
 
 def test_the_layout_of_the_default_network() -> None:

@@ -1,0 +1,5 @@
+"""What the process that `warm` forks from has done before."""
+
+from tests.infra.warm import imported
+
+imported()
