@@ -57,14 +57,28 @@ class Credentials(ComponentResource):
     def filled(self, after: Sequence[Resource]) -> Output[str]:
         """The OpenAI key's secret, once it holds a key; tasks without one would fail their health checks for minutes.
 
-        It is looked at `after` all that can be made without the key, so that a first deployment does all of that. Only the labels of
-        the secret's versions are read, never a value.
+        Where it holds none, that is said `after` all that can be made without a key, so that a first deployment does all of that.
+        Where it holds one, it waits for nothing: else whatever is new in the stage would leave the task unknown in a preview. Only the
+        labels of the secret's versions are read, never a value.
         """
-        found = secretsmanager.get_secret_versions_output(
-            secret_id=self.openai_arn, opts=InvokeOutputOptions(parent=self, depends_on=list(after))
+        arn: Output[str] = self._versions().apply(lambda found: self.openai_arn if _holds(found.versions) else self._late(after))
+        return arn
+
+    def _late(self, after: Sequence[Resource]) -> Output[str]:
+        stage = self._stage
+        made: Output[str] = Output.all(self.openai_arn, self._versions(list(after))).apply(
+            lambda known: checked(known[0], known[1].versions, stage=stage.name, region=stage.region)
         )
-        name, region = self._stage.name, self._stage.region
-        return self.openai_arn.apply(lambda arn: found.apply(lambda known: checked(arn, known.versions, stage=name, region=region)))
+        return made
+
+    def _versions(self, after: list[Resource] | None = None) -> Output[Any]:
+        opts = InvokeOutputOptions(parent=self, depends_on=after)
+        found: Output[Any] = secretsmanager.get_secret_versions_output(secret_id=self.openai_arn, opts=opts)
+        return found
+
+
+def _holds(versions: Sequence[Any]) -> bool:
+    return any(CURRENT in version.version_stages for version in versions)
 
 
 def checked(arn: str, versions: Sequence[Any], *, stage: str, region: str) -> str:
@@ -73,7 +87,7 @@ def checked(arn: str, versions: Sequence[Any], *, stage: str, region: str) -> st
     Raises:
         RunError: none is; the message says how to put the key in.
     """
-    if any(CURRENT in version.version_stages for version in versions):
+    if _holds(versions):
         return arn
     raise RunError(
         "The OpenAI key is missing, so the service was not deployed yet; all the rest was, and is kept.\n"

@@ -20,7 +20,7 @@ from tests.infra.deployment import deploy
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("pulumi") is None, reason="the pulumi CLI is not on PATH"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 EFFECTS = {CREATE: CREATE, DELETE: DELETE, UPDATE: UPDATE, REPLACE: REPLACE}
 """The engine's words for its steps; a replacement has others beside, for the parts that it is made of."""
@@ -81,6 +81,6 @@ def previewed(engine: Engine, values: dict[str, Any]) -> dict[tuple[str, str], s
 async def test_the_engine_would_do_what_the_tests_in_process_say(engine: Engine) -> None:
     await asyncio.to_thread(engine.up)
     now = await asyncio.to_thread(deploy, "local")
-    for values in ({}, MANY, {"vpcCidr": "10.9.0.0/16"}):
+    for values in ({}, {"interfaceEndpoints": ["logs"]}, MANY, {"vpcCidr": "10.9.0.0/16"}):
         then = await asyncio.to_thread(deploy, "local", **values)
         assert await asyncio.to_thread(previewed, engine, values) == changes(now, then)
