@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from app.settings import Settings
-from infra.prices import Prices
-from infra.traffic import MONTH_H
+from infra.config.traffic import MONTH_H
+from infra.cost.prices import Prices
 from operate.estimate import Estimate, estimate
 
 STAGES = ("staging", "prod")

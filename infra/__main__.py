@@ -8,14 +8,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import pulumi
 from pulumi_aws import Provider, ProviderDefaultTagsArgs, get_caller_identity_output
 
-from infra.alarms import Alarms
 from infra.archive import Archive
 from infra.balancer import Balancer
 from infra.budget import Budget
 from infra.cache import Cache
+from infra.config.stage import Stage
 from infra.credentials import Credentials
-from infra.dashboard import Dashboard
-from infra.deployment_alarms import DeploymentAlarms
 from infra.endpoints import Endpoints
 from infra.firewall import Firewall
 from infra.given_network import GivenNetwork
@@ -27,9 +25,11 @@ from infra.own_network import OwnNetwork
 from infra.roles import Roles
 from infra.scaling import Scaling
 from infra.service import Service
-from infra.stage import Stage
-from infra.stops import Stops
-from infra.topic import Topic
+from infra.watch.alarms import Alarms
+from infra.watch.dashboard import Dashboard
+from infra.watch.deployment_alarms import DeploymentAlarms
+from infra.watch.stops import Stops
+from infra.watch.topic import Topic
 
 stage = Stage.load()
 provider = Provider(
@@ -74,6 +74,7 @@ service = Service(
     network=network,
     groups=groups,
     balancer=balancer,
+    firewall=firewall,
     alarms=deployment_alarms,
     opts=opts,
 )

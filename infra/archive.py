@@ -13,9 +13,9 @@ from pulumi_aws.s3 import (
     BucketServerSideEncryptionConfigurationRuleArgs as EncryptionRule,
 )
 
+from infra.config.stage import Stage
 from infra.network import Network
 from infra.policies import Statement, document
-from infra.stage import Stage
 
 ACCESS, CONNECTIONS = "access", "connections"
 """Where in the bucket the balancer's logs are: each request, and each attempt at TLS, which no request may follow."""

@@ -7,9 +7,9 @@ from pulumi_aws import acm, lb, route53
 
 from infra import task
 from infra.archive import ACCESS, CONNECTIONS, Archive
+from infra.config.stage import Stage
 from infra.groups import HTTP, HTTPS, Groups
 from infra.network import Network
-from infra.stage import Stage
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09"
 """TLS 1.3, or 1.2 with forward secrecy, and key exchange that a later quantum computer cannot undo."""

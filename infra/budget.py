@@ -5,8 +5,8 @@ from __future__ import annotations
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_aws import budgets
 
-from infra.stage import Stage
-from infra.topic import Topic
+from infra.config.stage import Stage
+from infra.watch.topic import Topic
 
 ACTUAL_PERCENT = (50, 80, 100)
 FORECAST_PERCENT = 100

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import elasticache
 
+from infra.config.stage import Stage
 from infra.groups import VALKEY, Groups
 from infra.keys import EncryptionKey
 from infra.network import Network
-from infra.stage import Stage
 
 ENGINE, VERSION, FAMILY = "valkey", "8.2", "valkey8"
 ACCESS = (

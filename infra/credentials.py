@@ -8,8 +8,8 @@ from typing import Any
 from pulumi import ComponentResource, InvokeOutputOptions, Output, Resource, ResourceOptions, RunError
 from pulumi_aws import secretsmanager
 
+from infra.config.stage import Stage
 from infra.keys import EncryptionKey
-from infra.stage import Stage
 
 CURRENT = "AWSCURRENT"
 NOBODY = "{}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import ec2
 
+from infra.config.stage import Stage
 from infra.groups import Groups
 from infra.network import Network
 from infra.policies import document
-from infra.stage import Stage
 
 
 class Endpoints(ComponentResource):

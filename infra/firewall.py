@@ -32,9 +32,9 @@ from pulumi_aws.wafv2 import (
 )
 
 from infra.balancer import Balancer
+from infra.config.stage import Stage
 from infra.keys import FIREWALL_LOGS, EncryptionKey
 from infra.policies import document
-from infra.stage import Stage
 
 WINDOW_S, RETRY_S = 300, 60
 RATE = "requests-per-address"

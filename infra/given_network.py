@@ -11,8 +11,8 @@ from ipaddress import IPv4Network
 from pulumi import InvokeOptions, Output, ResourceOptions, RunError
 from pulumi_aws import ec2
 
+from infra.config.stage import Stage
 from infra.network import Network
-from infra.stage import Stage
 
 SMALLEST_PUBLIC_PREFIX = 27
 """What a balancer needs to grow."""

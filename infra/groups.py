@@ -6,8 +6,8 @@ from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import ec2, vpc
 
 from infra import task
+from infra.config.stage import Stage
 from infra.network import ANYWHERE, Network
-from infra.stage import Stage
 
 HTTP, HTTPS, VALKEY = 80, 443, 6379
 

@@ -12,8 +12,8 @@ import pulumi_docker_build as docker
 from pulumi import ComponentResource, InvokeOptions, Output, ResourceOptions
 from pulumi_aws import ecr
 
+from infra.config.stage import Stage
 from infra.keys import EncryptionKey
-from infra.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_IMAGES = 20

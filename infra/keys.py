@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import kms
 
+from infra.config.stage import Stage
 from infra.policies import Statement, document
-from infra.stage import Stage
 
 SHORTEST_WINDOW_DAYS = 7
 FIREWALL_LOGS = "aws-waf-logs-"

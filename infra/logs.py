@@ -5,8 +5,8 @@ from __future__ import annotations
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import cloudwatch
 
+from infra.config.stage import Stage
 from infra.keys import EncryptionKey
-from infra.stage import Stage
 
 
 class Logs(ComponentResource):

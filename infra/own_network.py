@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pulumi import InvokeOptions, Output, ResourceOptions, RunError
 from pulumi_aws import ec2, get_availability_zones_output
 
-from infra import subnets
+from infra.config import subnets
+from infra.config.stage import Stage
 from infra.network import ANYWHERE, Network
-from infra.stage import Stage
 
 POOR_ZONES = ["use1-az3"]
 """Zones in which AWS offers no new services; a network there finds no capacity."""

@@ -6,12 +6,12 @@ from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from pulumi_aws import iam
 
 from infra.cache import Cache
+from infra.config.stage import Stage
 from infra.credentials import Credentials
 from infra.image import Image
 from infra.keys import EncryptionKey
 from infra.logs import Logs
 from infra.policies import Statement, allow, document, trust
-from infra.stage import Stage
 
 
 class Roles(ComponentResource):

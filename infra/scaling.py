@@ -15,8 +15,8 @@ from pulumi_aws.appautoscaling import (
 )
 
 from app.metrics import IN_FLIGHT, NAMESPACE, STAGE
+from infra.config.stage import Stage
 from infra.service import Service
-from infra.stage import Stage
 
 OUT_COOLDOWN_S, IN_COOLDOWN_S = 60, 300
 """Fast out, because callers wait; slow in, because a task that was just started is soon needed again."""

@@ -11,13 +11,14 @@ from pulumi_aws import ecs
 from app.settings import SettingsError, check_names, environment
 from infra import capacity, task
 from infra.balancer import Balancer
-from infra.deployment_alarms import DeploymentAlarms
+from infra.config.stage import Stage
+from infra.firewall import Firewall
 from infra.groups import Groups
 from infra.image import Image
 from infra.logs import Logs
 from infra.network import Network
 from infra.roles import Roles
-from infra.stage import Stage
+from infra.watch.deployment_alarms import DeploymentAlarms
 
 GRACE_S = 60
 """How long a new task may fail the balancer's health checks."""
@@ -46,6 +47,7 @@ class Service(ComponentResource):
         network: Network,
         groups: Groups,
         balancer: Balancer,
+        firewall: Firewall,
         alarms: DeploymentAlarms,
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -101,7 +103,7 @@ class Service(ComponentResource):
             ],
             opts=ResourceOptions(
                 parent=self,
-                depends_on=[providers, network, groups, *balancer.listeners, *roles.policies],
+                depends_on=[providers, network, groups, firewall, *balancer.listeners, *roles.policies],
                 ignore_changes=["desiredCount"],
                 custom_timeouts=CustomTimeouts(create="30m", update="30m"),
             ),

@@ -11,10 +11,10 @@ import pulumi
 from app.catalog import Catalog
 from app.model import CatalogError
 from app.usage import Usage
-from infra import stack
-from infra.cost import Month, month
-from infra.stage import Stage
-from infra.traffic import shares
+from infra.config import stack
+from infra.config.stage import Stage
+from infra.config.traffic import shares
+from infra.cost.month import Month, month
 from operate.stack import OperateError
 
 NANOUSD = 10**9
@@ -68,11 +68,11 @@ class Estimate:
     def notes(self) -> list[str]:
         """What the sums do not say by themselves."""
         found = [
-            f"{use.what} is not in the sums: there is no price for {use.variant} in {self.aws.region}; add it to infra/prices.json"
+            f"{use.what} is not in the sums: there is no price for {use.variant} in {self.aws.region}; add it to infra/cost/prices.json"
             for use in self.aws.unpriced
         ]
         if self.aws.unchecked_usd:
-            found.append(f"{self.aws.unchecked_usd:.2f} of AWS's part stands at prices that were not looked up (infra/prices.json)")
+            found.append(f"{self.aws.unchecked_usd:.2f} of AWS's part stands at prices that were not looked up (infra/cost/prices.json)")
         if self.stage.vpc_id:
             found.append("NAT gateways, what passes them and flow logs are those of the given network and not in the sums")
         if 0 < self.stage.cost_ceiling_usd < self.aws.usd:

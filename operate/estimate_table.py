@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from infra.cost import Line
+from infra.cost.month import Line
 from operate.estimate import Estimate
 
 

@@ -1,4 +1,4 @@
-"""A stack's configuration as `infra.stack` merges it, with each key's namespace and with problems in the sandbox's own error."""
+"""A stack's configuration as `infra.config.stack` merges it, with each key's namespace and with problems in the sandbox's own error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra import stack
+from infra.config import stack
 from sandbox.errors import SandboxError
 
 ROOT = stack.ROOT

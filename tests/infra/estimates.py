@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from infra import stack
-from infra.cost import Month
-from infra.fargate import MEMORY_MIB
-from infra.prices import Prices
-from infra.stage import Stage
+from infra.config import stack
+from infra.config.fargate import MEMORY_MIB
+from infra.config.stage import Stage
+from infra.cost.month import Month
+from infra.cost.prices import Prices
 from tests.infra.deployment import STAGES
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2")

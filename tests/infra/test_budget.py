@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.stage import Stage
+from infra.config.stage import Stage
 from tests.infra.deployment import Deployment, deploy
 from tests.infra.estimates import STAGED
 

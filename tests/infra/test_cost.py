@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, strategies as st
 
 from app.metrics import METRICS, MODEL
-from infra import stack
-from infra.consumption import Consumption, series
-from infra.cost import above_ceiling, month
-from infra.fargate import MEMORY_MIB
-from infra.stage import Stage
-from infra.traffic import MONTH_H
+from infra.config import stack
+from infra.config.fargate import MEMORY_MIB
+from infra.config.stage import Stage
+from infra.config.traffic import MONTH_H
+from infra.cost.consumption import Consumption, series
+from infra.cost.month import above_ceiling, month
 from sandbox.errors import SandboxError
 from tests.infra.deployment import deploy
 from tests.infra.estimates import STAGED, SUBNETS, changed, stage, stages, usd

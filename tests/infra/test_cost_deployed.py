@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from infra.cost import month
-from infra.prices import PATH, Prices
-from infra.traffic import MONTH_H
+from infra.config.traffic import MONTH_H
+from infra.cost.month import month
+from infra.cost.prices import PATH, Prices
 from tests.infra.deployment import STAGES, Deployment, deploy
 from tests.infra.estimates import ENDPOINTS, REGIONS, stage
 
@@ -36,7 +36,7 @@ def deployments() -> list[Any]:
 
 @pytest.mark.parametrize(("name", "overrides"), deployments())
 def test_every_resource_has_a_price_or_a_reason_to_be_free(name: str, overrides: dict[str, object]) -> None:
-    """A new resource fails here until it is priced, by a line of `infra/consumption.py`, or listed under `free` in prices.json."""
+    """A new resource fails here until it is priced, by a line of `infra/cost/consumption.py`, or listed under `free` in prices.json."""
     deployed, found = deploy(name, **overrides), month(stage(name, **overrides))
     prices = Prices.load(found.region)
     priced = {kind for line in found.lines for kind in prices.types[line.use.item]}
@@ -72,7 +72,7 @@ COUNTS: dict[str, Callable[[Deployment], float]] = {
 @pytest.mark.parametrize(("name", "overrides"), deployments())
 def test_what_is_counted_is_what_is_deployed(name: str, overrides: dict[str, object], what: str) -> None:
     lines = {line.use.what: line.use.quantity for line in month(stage(name, **overrides)).lines}
-    assert lines.get(what, 0) == COUNTS[what](deploy(name, **overrides)), "infra/assumptions.py or infra/consumption.py is behind"
+    assert lines.get(what, 0) == COUNTS[what](deploy(name, **overrides)), "infra/cost/assumptions.py or infra/cost/consumption.py is behind"
 
 
 @pytest.mark.parametrize("name", STAGES)

@@ -28,8 +28,8 @@ from app.metrics import (
     TIME_TO_FIRST_TOKEN,
     Metric,
 )
-from infra.graphs import each
-from infra.series import emitted
+from infra.watch.graphs import each
+from infra.watch.series import emitted
 from tests.infra.deployment import STAGES, Deployment, deploy
 
 BY_NAME = {metric.name: metric for metric in METRICS}

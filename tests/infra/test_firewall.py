@@ -140,7 +140,7 @@ def test_it_stands_before_the_balancer_and_the_service_comes_after_it(deployed: 
     association = deployed.one("wafv2:WebAclAssociation", "balancer").inputs
     assert deployed.one("wafv2:WebAcl", "gateway").id in association["webAclArn"]
     assert association["resourceArn"] == deployed.outputs["loadBalancerArn"]
-    assert ("wafv2:WebAclAssociation", "balancer") in deployed.one("ecs:TaskDefinition", "gateway").depends_on
+    assert ("wafv2:WebAclAssociation", "balancer") in deployed.one("ecs:Service", "gateway").depends_on
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from infra.config.stage import Stage
 from infra.given_network import Subnet, wrong_subnets
-from infra.stage import Stage
 from sandbox.aws import Aws
 from sandbox.aws_server import AwsServer
 from sandbox.deploy import events

@@ -21,12 +21,12 @@ def imported(path: Path) -> Iterator[tuple[str, str | None]]:
 
 
 def test_the_types_of_aws_are_known_to_the_type_checker() -> None:
-    found = [path.name for path in (ROOT / "infra").glob("*.py") for module in imported(path) if module == ("pulumi_aws", "aws")]
+    found = [path.name for path in (ROOT / "infra").rglob("*.py") for module in imported(path) if module == ("pulumi_aws", "aws")]
     assert not found
 
 
 def test_no_module_hides_one_of_pythons_own() -> None:
-    assert not {path.stem for path in (ROOT / "infra").glob("*.py")} & sys.stdlib_module_names - {"__main__", "__init__"}
+    assert not {path.stem for path in (ROOT / "infra").rglob("*.py")} & sys.stdlib_module_names - {"__main__", "__init__"}
 
 
 def write(root: Path, **files: str) -> Path:

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from hypothesis import given, strategies as st
 
-from infra.fargate import MEMORY_MIB, workers
-from infra.reading import keys
-from infra.rules import fargate_size
-from infra.stage import Stage
+from infra.config.fargate import MEMORY_MIB, workers
+from infra.config.reading import keys
+from infra.config.rules import fargate_size
+from infra.config.stage import Stage
 from sandbox.errors import SandboxError
 from sandbox.stack import ROOT, configuration, project
 from tests.infra.deployment import STAGES, deploy
@@ -254,7 +254,7 @@ def test_no_module_asks_which_stage_it_is() -> None:
 
 def _constants(folder: str) -> list[object]:
     found: list[object] = []
-    for path in (ROOT / folder).glob("*.py"):
+    for path in (ROOT / folder).rglob("*.py"):
         pending: list[object] = [compile(path.read_text(), path.name, "exec")]
         while pending:
             item = pending.pop()

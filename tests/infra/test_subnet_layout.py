@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 from hypothesis import given, strategies as st
 
-from infra.subnets import layout, network
+from infra.config.subnets import layout, network
 
 
 @st.composite

@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 from app.metrics import IN_FLIGHT, NAMESPACE, STAGE
 from app.settings import OUTSIDE_AWS, Settings
 from infra import task
-from infra.traffic import Traffic
+from infra.config.traffic import Traffic
 from tests.infra.deployment import Deployment, deploy
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from infra.timeouts import Timeouts
+from infra.config.timeouts import Timeouts
 
 SECONDS = st.integers(min_value=1, max_value=3600)
 

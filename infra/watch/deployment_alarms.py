@@ -5,11 +5,11 @@ from __future__ import annotations
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import cloudwatch
 
-from infra.alarm import RUNBOOK, made
-from infra.alarms_balancer import for_deployments
 from infra.balancer import Balancer
-from infra.stage import Stage
-from infra.topic import Topic
+from infra.config.stage import Stage
+from infra.watch.alarm import RUNBOOK, made
+from infra.watch.alarms_balancer import for_deployments
+from infra.watch.topic import Topic
 
 BROKEN = "Callers get 5xx or tasks are unhealthy. A deployment that runs now is rolled back; one that starts now is not watched."
 

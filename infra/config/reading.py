@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from infra.wording import allowed, nearest
+from infra.config.wording import allowed, nearest
 
 
 def keys(fields: Mapping[str, FieldInfo]) -> dict[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pulumi import Output
 
-from infra.alarm import FIVE_MINUTES_S, MINUTE_S, QUARTER_HOUR_S, Alarm, Silence, share
 from infra.balancer import Balancer
+from infra.config.stage import Stage
 from infra.firewall import Firewall
-from infra.series import Series
-from infra.stage import Stage
+from infra.watch.alarm import FIVE_MINUTES_S, MINUTE_S, QUARTER_HOUR_S, Alarm, Silence, share
+from infra.watch.series import Series
 
 NAMESPACE = "AWS/ApplicationELB"
 FAILED_PERCENT = 5

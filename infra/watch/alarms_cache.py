@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from infra.alarm import FIVE_MINUTES_S, Alarm, Silence
 from infra.cache import Cache
-from infra.series import Series
-from infra.stage import Stage
+from infra.config.stage import Stage
+from infra.watch.alarm import FIVE_MINUTES_S, Alarm, Silence
+from infra.watch.series import Series
 
 NAMESPACE = "AWS/ElastiCache"
 ENGINE_PERCENT, HOST_PERCENT, MEMORY_PERCENT = 80, 80, 90

@@ -15,9 +15,9 @@ from app.metrics import (
     Metric,
 )
 from app.settings import Settings
-from infra.alarm import FIVE_MINUTES_S, HOUR_S, MINUTE_S, Alarm, Silence, share
-from infra.series import Series, emitted
-from infra.stage import Stage
+from infra.config.stage import Stage
+from infra.watch.alarm import FIVE_MINUTES_S, HOUR_S, MINUTE_S, Alarm, Silence, share
+from infra.watch.series import Series, emitted
 
 RATE_LIMIT, QUOTA, SPEND_LIMIT, OWN = THROTTLE_KINDS
 NAMES = {RATE_LIMIT: "rate-limit", QUOTA: "quota", SPEND_LIMIT: "spend-limit", OWN: "own-limits"}

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.consumption import Consumption, Use
-from infra.prices import Price, Prices
+from infra.cost.consumption import Consumption, Use
+from infra.cost.prices import Price, Prices
 
 if TYPE_CHECKING:
-    from infra.stage import Stage
+    from infra.config.stage import Stage
 
 LARGEST, NEAREST = 3, 3
 
@@ -82,7 +82,7 @@ def above_ceiling(stage: Stage) -> Iterator[str]:
     for use in found.unpriced:
         near = difflib.get_close_matches(use.variant, Prices.load(stage.region).variants(use.item), n=NEAREST, cutoff=0)
         yield (
-            f"{use.keys[0]} = {use.variant!r}: infra/prices.json has no price for it in {stage.region}, so costCeilingUsd = {ceiling} "
+            f"{use.keys[0]} = {use.variant!r}: infra/cost/prices.json has no price for it in {stage.region}, so costCeilingUsd = {ceiling} "
             f"cannot be held; it has {', '.join(near)} and more; choose one of them, or add its price"
         )
     if found.usd > ceiling:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from infra.alarm import FIVE_MINUTES_S, QUARTER_HOUR_S, Alarm, Silence
-from infra.series import Series
+from infra.config.stage import Stage
 from infra.service import Service
-from infra.stage import Stage
-from infra.stops import Stops
+from infra.watch.alarm import FIVE_MINUTES_S, QUARTER_HOUR_S, Alarm, Silence
+from infra.watch.series import Series
+from infra.watch.stops import Stops
 
 CPU_PERCENT = 85
 MEMORY_PERCENT = 85

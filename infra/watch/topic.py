@@ -5,9 +5,9 @@ from __future__ import annotations
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import sns
 
+from infra.config.stage import Stage
 from infra.keys import EncryptionKey
 from infra.policies import Statement, document
-from infra.stage import Stage
 
 
 class Topic(ComponentResource):

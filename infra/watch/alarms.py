@@ -5,20 +5,20 @@ from __future__ import annotations
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import cloudwatch
 
-from infra.alarm import made
-from infra.alarms_app import from_app
-from infra.alarms_balancer import from_balancer
-from infra.alarms_cache import from_cache
-from infra.alarms_tasks import from_ecs
 from infra.balancer import Balancer
 from infra.cache import Cache
+from infra.config.stage import Stage
 from infra.firewall import Firewall
 from infra.logs import Logs
-from infra.series import Series
 from infra.service import Service
-from infra.stage import Stage
-from infra.stops import Stops
-from infra.topic import Topic
+from infra.watch.alarm import made
+from infra.watch.alarms_app import from_app
+from infra.watch.alarms_balancer import from_balancer
+from infra.watch.alarms_cache import from_cache
+from infra.watch.alarms_tasks import from_ecs
+from infra.watch.series import Series
+from infra.watch.stops import Stops
+from infra.watch.topic import Topic
 
 ERRORS, CACHE_LOST = "LoggedErrors", "CacheLost"
 LOGGED = {

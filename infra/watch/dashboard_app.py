@@ -25,9 +25,9 @@ from app.metrics import (
     TIME_TO_FIRST_TOKEN,
     Metric,
 )
-from infra.graphs import Line, Widget, computed, each, graph, hidden, line, marked, numbers
-from infra.series import emitted
-from infra.stage import Stage
+from infra.config.stage import Stage
+from infra.watch.graphs import Line, Widget, computed, each, graph, hidden, line, marked, numbers
+from infra.watch.series import emitted
 
 DAY_S = 86_400
 DAYS = 30

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
-from infra.subnets import network
+from infra.config.subnets import network
 
 
 def matching(pattern: str, allowed: str) -> AfterValidator:

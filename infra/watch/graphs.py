@@ -8,7 +8,7 @@ from typing import Any
 from pulumi import Input
 
 from app.metrics import NAMESPACE, STAGE, Metric
-from infra.series import Series
+from infra.watch.series import Series
 
 Widget = dict[str, Any]
 Line = list[Any]

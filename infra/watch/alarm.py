@@ -10,9 +10,9 @@ from typing import Any
 from pulumi import Output, ResourceOptions
 from pulumi_aws import cloudwatch
 
-from infra.series import Series
-from infra.stage import Stage
-from infra.topic import Topic
+from infra.config.stage import Stage
+from infra.watch.series import Series
+from infra.watch.topic import Topic
 
 RUNBOOK = "docs/runbook.md"
 MINUTE_S, FIVE_MINUTES_S, QUARTER_HOUR_S, HOUR_S = 60, 300, 900, 3600

@@ -10,14 +10,13 @@ from typing import Annotated, Any, Literal, Self
 import pulumi
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from infra.cost import above_ceiling
-from infra.fargate import workers
-from infra.reading import keys, read
-from infra.rules import broken
-from infra.subnets import MAX_ZONES
-from infra.timeouts import Timeouts
-from infra.traffic import Traffic
-from infra.values import (
+from infra.config.fargate import workers
+from infra.config.reading import keys, read
+from infra.config.rules import broken
+from infra.config.subnets import MAX_ZONES
+from infra.config.timeouts import Timeouts
+from infra.config.traffic import Traffic
+from infra.config.values import (
     CRON,
     LADDER,
     MIX,
@@ -36,7 +35,8 @@ from infra.values import (
     private_network,
     timezone,
 )
-from infra.wording import without
+from infra.config.wording import without
+from infra.cost.month import above_ceiling
 
 LONGEST_LABEL = 36  # the cache's user ends at 40 characters
 

@@ -7,11 +7,11 @@ import json
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import cloudwatch
 
+from infra.config.stage import Stage
 from infra.keys import EncryptionKey
 from infra.policies import document
-from infra.series import Series
 from infra.service import Service
-from infra.stage import Stage
+from infra.watch.series import Series
 
 CRASHED = ("EssentialContainerExited", "TaskFailedToStart")
 UNHEALTHY = "Task failed"

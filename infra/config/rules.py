@@ -9,9 +9,9 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra.fargate import MEMORY_MIB
-from infra.timeouts import Timeouts
-from infra.traffic import Traffic, shares
+from infra.config.fargate import MEMORY_MIB
+from infra.config.timeouts import Timeouts
+from infra.config.traffic import Traffic, shares
 
 HTTPS = 443
 LEAST_ZONES = 2

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.metrics import CLIENT, KIND, METRICS, MODEL, THROTTLE_KINDS, THROTTLED
-from infra import assumptions as assumed
-from infra.fargate import UNITS_PER_VCPU
-from infra.traffic import BUSY_HOURS, DAYS, HOUR_S, MONTH_H
+from infra.config.fargate import UNITS_PER_VCPU
+from infra.config.traffic import BUSY_HOURS, DAYS, HOUR_S, MONTH_H
+from infra.cost import assumptions as assumed
 
 if TYPE_CHECKING:
-    from infra.stage import Stage
+    from infra.config.stage import Stage
 
 GB = 1e9
 

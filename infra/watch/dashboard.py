@@ -5,16 +5,16 @@ from __future__ import annotations
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import cloudwatch
 
-from infra.alarms_balancer import of_balancer, of_firewall, of_tasks
-from infra.alarms_cache import of_nodes
-from infra.alarms_tasks import of_service
 from infra.balancer import Balancer
 from infra.cache import Cache
-from infra.dashboard_app import AppWidgets
+from infra.config.stage import Stage
 from infra.firewall import Firewall
-from infra.graphs import Widget, graph, line, marked, placed, states, text
 from infra.service import Service
-from infra.stage import Stage
+from infra.watch.alarms_balancer import of_balancer, of_firewall, of_tasks
+from infra.watch.alarms_cache import of_nodes
+from infra.watch.alarms_tasks import of_service
+from infra.watch.dashboard_app import AppWidgets
+from infra.watch.graphs import Widget, graph, line, marked, placed, states, text
 
 INSIGHTS = "ECS/ContainerInsights"
 ANSWERS = {

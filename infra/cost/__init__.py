@@ -1,0 +1,1 @@
+"""What a stage costs in a month at AWS. Only arithmetic over its configuration and a list of prices."""
