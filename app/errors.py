@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-TOO_MANY = 429
+METHOD_NOT_ALLOWED, TOO_MANY = 405, 429
 _PASSING = frozenset({408, 409})  # a timeout and a conflict on OpenAI's side: worth another try
 _QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
@@ -18,15 +18,23 @@ _QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing
 class GatewayError(Exception):
     """A failure that the caller is told about."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     kind: ClassVar[str] = "server_error"
     default_code: ClassVar[str | None] = "internal_error"
 
     def __init__(
-        self, message: str, *, param: str | None = None, code: str | None = None, headers: Mapping[str, str] | None = None
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        """`status` and `code` are given where the class's own do not say it all."""
         super().__init__(message)
         self.message = message
+        self.status = status or self.status
         self.param = param
         self.code = code or self.default_code
         self.headers = dict(headers or {})
@@ -52,11 +60,6 @@ class AuthenticationError(InvalidRequestError):
 class NotFoundError(InvalidRequestError):
     status = 404
     default_code = "unknown_url"
-
-
-class MethodNotAllowedError(InvalidRequestError):
-    status = 405
-    default_code = "method_not_supported"
 
 
 class SlowRequestError(InvalidRequestError):
@@ -105,16 +108,12 @@ class UpstreamAnswerError(UpstreamError):
     """OpenAI answered with an error of its own, in JSON: passed on as it is."""
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
-        super().__init__("OpenAI answered with an error", code=f"upstream_{status}", headers=headers)
+        super().__init__("OpenAI answered with an error", status=status, code=f"upstream_{status}", headers=headers)
         self.fault = fault_of(status, body)
-        self._status = status
         self._body = body
 
     def body(self) -> bytes:
         return self._body
-
-    def response(self) -> Response:
-        return Response(self._body, self._status, self.headers, media_type="application/json")
 
 
 def fault_of(status: int, body: bytes = b"") -> str:
@@ -148,6 +147,6 @@ async def answer_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     where = f"{request.method} {request.url.path}"
-    if status == MethodNotAllowedError.status:
-        return MethodNotAllowedError(f"Not allowed to {where}.", headers=headers).response()
+    if status == METHOD_NOT_ALLOWED:
+        return InvalidRequestError(f"Not allowed to {where}.", status=status, code="method_not_supported", headers=headers).response()
     return NotFoundError(f"Unknown request URL: {where}. Please check the URL for typos.").response()

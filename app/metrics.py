@@ -75,7 +75,7 @@ IN_FLIGHT = Metric("InFlight", "Count", (), _GAUGE, "gateway_in_flight", "Reques
 BUDGET_SHARE = Metric(
     "BudgetShare", "Percent", (), _GAUGE, "gateway_budget_share_ratio", "Share of the stage's monthly budget that is spent."
 )
-KEY_AGE = Metric("KeyAge", "Seconds", (), _GAUGE, "gateway_key_age_seconds", "Time since the OpenAI key in use was first seen.")
+KEY_AGE = Metric("KeyAge", "Seconds", (), _GAUGE, "gateway_key_age_seconds", "Time since the OpenAI key was put into Secrets Manager.")
 
 METRICS = (
     REQUESTS,

@@ -24,10 +24,9 @@ class RateLimitError(GatewayError):
     kind = "rate_limit_error"
 
 
-class InsufficientQuotaError(GatewayError):
+class InsufficientQuotaError(RateLimitError):
     """Money that is spent: trying again does not help."""
 
-    status = 429
     kind = "insufficient_quota"
 
 

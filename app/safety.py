@@ -24,18 +24,14 @@ Post = Callable[[bytes, str], Awaitable[bytes]]
 """Sends a body to `MODERATION_PATH` under a request's id and returns the answer's body, or raises `GatewayError`."""
 
 
-class ContentPolicyError(InvalidRequestError):
-    """The input is refused for what it says; nothing was sent to a model that answers."""
-
-    default_code = "content_policy_violation"
-
-
-class ModerationUnavailableError(UnavailableError):
-    default_code = "moderation_unavailable"
-
-
 def safety_identifier(key: bytes, client: str, user: str | None = None) -> str:
-    """Who asks, as OpenAI may know it: always the same for the client and its user, and telling neither to whoever lacks the key."""
+    """Who asks, as OpenAI may know it: always the same for the client and its user, and telling neither to whoever lacks the key.
+
+    The key is the ARN of the stage's clients' secret, which ends with six characters that AWS picks at random. That is no secret: whoever
+    knows the account can try names out. Nothing better is as simple and stays: a random value would stand in Pulumi's state, the keys and
+    the clients' secret change by the operator's hand, Valkey can lose it, and with a KMS key for HMACs every start would depend on one
+    more call. A client or user whose name must not be guessed gets a name that cannot be.
+    """
     return hashlib.blake2b(f"{client}\0{user or ''}".encode(errors="replace"), digest_size=_ID_BYTES, key=key[:64]).hexdigest()
 
 
@@ -57,7 +53,7 @@ class Moderation:
         """The categories that the texts are flagged for; none, if they are harmless.
 
         Raises:
-            ModerationUnavailableError: nobody can tell, and requests are refused then.
+            UnavailableError: nobody can tell, and requests are refused then.
         """
         unknown = {digest: text for text in texts if text.strip() and (digest := _digest(text)) not in self._harmless}
         if not unknown:
@@ -75,7 +71,8 @@ class Moderation:
             categories = sorted({category for task in tasks for category in task.result()})
         if categories is None:
             if self._closed:
-                raise ModerationUnavailableError("The input cannot be checked now; send the request again in a moment.")
+                message = "The input cannot be checked now; send the request again in a moment."
+                raise UnavailableError(message, code="moderation_unavailable")
             return ()
         if not categories:
             self._remember(unknown)
@@ -85,12 +82,13 @@ class Moderation:
         """Let harmless texts pass.
 
         Raises:
-            ContentPolicyError: they are flagged; the message names the categories.
-            ModerationUnavailableError: as `check`.
+            InvalidRequestError: they are flagged; the message names the categories.
+            UnavailableError: as `check`.
         """
         categories = await self.check(texts, request_id)
         if categories:
-            raise ContentPolicyError(f"Your input was refused: it was flagged as {', '.join(categories)}.")
+            message = f"Your input was refused: it was flagged as {', '.join(categories)}."
+            raise InvalidRequestError(message, code="content_policy_violation")
 
     async def _ask(self, texts: Sequence[str], request_id: str) -> set[str]:
         answer = await self._post(json.dumps({"model": MODEL, "input": texts}).encode(), request_id)

@@ -6,10 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from app import log
 from app.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from app.aws import Version
 
 RETRY_S = 1.0
 """Shortest time between two reads after one that failed."""
@@ -52,9 +55,10 @@ class Secret(Generic[Value]):
         self._ttl_s = ttl_s
         self._source = source
         self._value: Value | None = None
+        self._created_s: float | None = None
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
-        self._reader: Callable[[], str] | None = None
+        self._reader: Callable[[], Version] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._previous: Value | None = None
         self._previous_at = float("-inf")
@@ -91,6 +95,10 @@ class Secret(Generic[Value]):
             await asyncio.shield(self._looking_back)
         return self._previous
 
+    def age_s(self) -> float | None:
+        """How long ago the value was put into Secrets Manager: the same in every process. None outside AWS, or if it was never read."""
+        return None if self._created_s is None else time.time() - self._created_s
+
     def close(self) -> None:
         for task in (self._reading, self._looking_back):
             if task:
@@ -108,7 +116,9 @@ class Secret(Generic[Value]):
         self._tried_at = time.monotonic()
         problem = None
         try:
-            self._value = self._parse(await asyncio.to_thread(self._fetch) if self._source.secret_id else self._source.text)
+            version = await asyncio.to_thread(self._fetch) if self._source.secret_id else None
+            self._value = self._parse(version.text if version else self._source.text)
+            self._created_s = version.created_s if version else None
             self._read_at = time.monotonic()
         except SecretError as failure:
             problem = f"{failure} {self._source.fix()}"
@@ -132,7 +142,7 @@ class Secret(Generic[Value]):
             self._previous_at = time.monotonic()
             self._looking_back = None
 
-    def _fetch(self) -> str:
+    def _fetch(self) -> Version:
         if self._reader is None:
             self._reader = _aws().secret_reader(self._source.secret_id)
         return self._reader()
@@ -154,7 +164,7 @@ def openai_key(text: str) -> str:
 
 def _previous_text(secret_id: str) -> str:
     """The secret's text before its present one."""
-    return str(_aws().secret_reader(secret_id, "AWSPREVIOUS")())
+    return str(_aws().secret_reader(secret_id, "AWSPREVIOUS")().text)
 
 
 def _aws() -> Any:

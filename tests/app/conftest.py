@@ -23,6 +23,9 @@ from app.clients import new_key
 from app.settings import Settings
 from sandbox.openai_server import OpenAIServer
 from tests.app.stand_in import MODEL, OpenAIStandIn
+from tests.app.vault import aws, vault
+
+__all__ = ["aws", "vault"]  # fixtures
 
 OPENAI_KEY = "sk-of-the-gateway"
 MODELS = (MODEL, "gpt-5-nano")

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from app.errors import UpstreamError
-from app.safety import BATCH, MODERATION_PATH, REMEMBERED, ContentPolicyError, Moderation, ModerationUnavailableError, safety_identifier
+from app.errors import InvalidRequestError, UnavailableError, UpstreamError
+from app.safety import BATCH, MODERATION_PATH, REMEMBERED, Moderation, safety_identifier
 from sandbox.openai_server import OpenAIServer
 
 
@@ -48,7 +48,7 @@ async def test_flagged_input_is_refused_with_its_categories(caller: Caller) -> N
     moderation = Moderation(caller)
     assert await moderation.check(["hello"], "req_1") == ()
     assert await moderation.check(["hello", "I will kill you, you idiot"], "req_1") == ("harassment", "violence")
-    with pytest.raises(ContentPolicyError, match="harassment, violence") as refused:
+    with pytest.raises(InvalidRequestError, match="harassment, violence") as refused:
         await moderation.require(["I will kill you, you idiot"], "req_1")
     assert refused.value.status == 400
     assert refused.value.code == "content_policy_violation"
@@ -83,12 +83,12 @@ async def test_unavailable_moderation(server: OpenAIServer, caller: Caller, faul
         server.add_fault(fault, times=2, path="/v1/moderations")  # type: ignore[arg-type]
         for _ in range(2):
             if closed:
-                with pytest.raises(ModerationUnavailableError) as refused:
+                with pytest.raises(UnavailableError) as refused:
                     await moderation.require(["kill"], "r")
                 assert (refused.value.status, refused.value.code) == (503, "moderation_unavailable")
             else:
                 await moderation.require(["kill"], "r")
-        with pytest.raises(ContentPolicyError):
+        with pytest.raises(InvalidRequestError):
             await moderation.require(["kill"], "r")
         events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
         assert events == ["moderation_unavailable", "moderation_recovered"]
@@ -99,7 +99,7 @@ async def test_an_answer_that_says_nothing_is_not_taken_for_harmless(answer: byt
     async def post(_body: bytes, _request_id: str) -> bytes:
         return answer
 
-    with pytest.raises(ModerationUnavailableError):
+    with pytest.raises(UnavailableError):
         await Moderation(post).check(["hi"], "r")
 
 

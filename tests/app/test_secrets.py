@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,30 +12,16 @@ from tests.app.conftest import Gateway, Start, question
 from tests.app.stand_in import OpenAIStandIn, wants_key
 from tests.app.vault import CLIENTS, OPENAI, Vault
 
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Vault]:
-    vault = Vault()
-    vault.arrive()
-    yield vault
-    vault.leave()
+DAY_S = 86_400
 
 
 @pytest.fixture
-def vault(aws: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+def vault(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Vault:
     monkeypatch.setattr("app.secret.RETRY_S", 0.05)
     monkeypatch.setattr("app.secret.RENEW_S", 0.3)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    names = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in (names | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws.port}"}).items():
-        monkeypatch.setenv(name, value)
-    aws.write(OPENAI, "sk-old\n")
-    aws.allow(team=aws.digest)
-    yield aws
-    aws.arrive()
-    aws.forget(OPENAI)
-    aws.forget(CLIENTS)
+    vault.write(OPENAI, "sk-old\n")
+    vault.allow(team=vault.digest)
+    return vault
 
 
 @pytest.fixture
@@ -92,6 +77,30 @@ async def test_refused_key_is_not_the_callers_fault(start: Start, vault: Vault, 
     assert "operator" in error["message"]
     assert "sk-o" not in error["message"]
     assert len(upstream.received) == 1
+
+
+async def test_the_keys_age_is_what_aws_says(
+    start: Start, vault: Vault, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("app.meter.SAMPLE_S", 0.01)
+    vault.age(OPENAI, by_s=90 * DAY_S)
+    gateway = await start(openai_secret_id=OPENAI, openai_api_key="", secret_ttl_s=0.2)
+    assert await key_age_s(capsys) >= 90 * DAY_S, "however young the process is"
+    vault.write(OPENAI, "sk-new")
+    async with asyncio.timeout(10):
+        while await key_age_s(capsys) > DAY_S:
+            assert await status(gateway) == 200
+
+
+async def key_age_s(capsys: pytest.CaptureFixture[str]) -> float:
+    """What the gateway's next metrics say."""
+    capsys.readouterr()
+    async with asyncio.timeout(10):
+        while True:
+            await asyncio.sleep(0.05)
+            for line in capsys.readouterr().out.splitlines():
+                if age := json.loads(line).get("KeyAge"):
+                    return float(age[0] if isinstance(age, list) else age)
 
 
 async def test_callers_are_added_and_revoked_without_a_restart(deployed: Gateway, vault: Vault) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -16,26 +16,12 @@ from tests.app.vault import OPENAI, Vault
 BODY = b'{"model":"gpt-5-mini","messages":[{"role":"user","content":"hi"}]}'
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Vault]:
-    vault = Vault()
-    vault.arrive()
-    yield vault
-    vault.leave()
-
-
 @pytest.fixture
-def vault(aws: Vault, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vault]:
+def vault(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Vault:
     monkeypatch.setattr("app.secret.RETRY_S", 0)
     monkeypatch.setattr("app.secret.RENEW_S", 0)
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    names = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in (names | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{aws.port}"}).items():
-        monkeypatch.setenv(name, value)
-    aws.write(OPENAI, "sk-first")
-    yield aws
-    aws.forget(OPENAI)
+    vault.write(OPENAI, "sk-first")
+    return vault
 
 
 @pytest.fixture
