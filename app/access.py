@@ -7,6 +7,7 @@ import itertools
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 CALLER_GONE = 499
 """Status in the log, after nginx's habit, of a request whose caller hung up before it was answered."""
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_PROCESS, _NUMBERS = f"req_{secrets.token_hex(12)}", itertools.count()
-"""A request's id: random by process, then counted, as random bytes for each would cost a system call."""
+_LETTERS = str.maketrans("0123456789", "jlmnpqrtuv")
+_PROCESS, _NUMBERS = f"req_{secrets.token_hex(12).translate(_LETTERS)}", itertools.count()
+"""A request's id: random by process, then counted, as random bytes for each would cost a system call; with few digits in a row, so that
+the log does not take it for somebody's number."""
 _API = "/v1/"
 _OWN = "own"
 _THROTTLED = {"rate_limit": "rate_limit", "quota": "quota", "spend_limit": "spend_limit"}
@@ -90,10 +93,14 @@ class Entry:
 
 
 class Access:
-    """ASGI middleware; later layers find the request's `Entry` at `scope["entry"]`."""
+    """The application as the server calls it; later layers find the request's `Entry` at `scope["entry"]`.
 
-    def __init__(self, app: ASGIApp, drain: Drain, meter: Meter) -> None:
+    A POST to one of `posts`, by path, goes straight there, past the router and its middleware; all else goes to `app`.
+    """
+
+    def __init__(self, app: ASGIApp, posts: Mapping[str, ASGIApp], drain: Drain, meter: Meter) -> None:
         self._app = app
+        self._posts = posts
         self._drain = drain
         self._meter = meter
 
@@ -128,8 +135,13 @@ class Access:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app; whatever comes out of it, the caller gets an answer if there is still a caller and none was begun."""
         entry: Entry = scope["entry"]
+        app = self._posts.get(scope["path"], self._app) if scope["method"] == "POST" else self._app
         try:
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
+        except GatewayError as error:
+            entry.error = error.code
+            if not entry.status:
+                await error.response()(scope, receive, send)
         except CallerGoneError:
             entry.status = entry.status or CALLER_GONE
             entry.error = "caller_gone"

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from http import HTTPStatus
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from app import chat_page, clients, log, tokens
 from app.access import Access
 from app.catalog import Catalog
+from app.dispatch import Dispatch
 from app.drain import Drain
 from app.endpoint import Endpoint, Parts
 from app.errors import GatewayError, UnavailableError, answer, answer_http
@@ -23,13 +23,14 @@ from app.kinds import build as build_kinds
 from app.ledger import Ledger
 from app.limits import Ladder, Limits
 from app.meter import Meter
-from app.metrics import BUDGET_SHARE, IN_FLIGHT
+from app.metrics import BUDGET_SHARE, IN_FLIGHT, KEY_AGE
 from app.metrics_server import MetricsServer
 from app.models import Models
 from app.relay import Relay
 from app.safety import MODERATION_PATH, Moderation, Post
 from app.secret import Secret, Source, openai_key
 from app.sender import Sender
+from app.serving import serving
 from app.settings import Settings
 from app.upstream import Upstream
 from app.usage_api import UsageApi
@@ -39,14 +40,15 @@ WARM_S = 0.5
 """Longest time that the start waits for secrets and Valkey; they go on in the background after it."""
 
 
-def create_app() -> Starlette:
+def create_app() -> Access:
     """The gateway from the environment alone; every worker process makes its own."""
     settings = Settings.load()
     log.configure(settings.stage)
-    return build(settings)
+    return build(settings, serving)
 
 
-def build(settings: Settings) -> Starlette:
+def build(settings: Settings, process: Callable[[], AbstractContextManager[None]] = nullcontext) -> Access:
+    """The gateway; it serves within what `process` gives."""
     drain, meter, catalog = Drain(settings.drain_s), Meter(settings.stage), Catalog.load()
     catalog.check(settings.models)
     key_source = Source(settings.openai_secret_id, settings.openai_api_key.get_secret_value(), "OPENAI_API_KEY")
@@ -56,14 +58,14 @@ def build(settings: Settings) -> Starlette:
     upstream = Upstream(settings, key)
     valkey = Valkey(settings.cache_url, settings.cache_iam_cluster)
     ledger = Ledger(valkey, _stage_limits(settings), Ladder.parse(settings.ladder), settings.request_timeout_s)
-    sender = Sender(upstream)
-    relay = Relay(ledger, sender, catalog, settings.ping_s, settings.batch_ms)
+    relay = Relay(ledger, Dispatch(Sender(upstream), catalog, settings.batch_ms), catalog)
     parts = Parts(settings, callers, catalog, ledger, Moderation(_moderation(upstream)), relay, drain)
     kinds = build_kinds(settings.max_choices, settings.max_output_tokens)
     health = Health(drain, [key, callers], valkey.first_attempt if settings.cache_url else None)
     models = Models(catalog, settings.models, callers)
     meter.watch(IN_FLIGHT, lambda: drain.running)
     meter.watch(BUDGET_SHARE, ledger.share)
+    meter.watch(KEY_AGE, key.age_s)
     metrics = MetricsServer(meter.prometheus, settings.host, settings.metrics_port, settings.workers) if settings.metrics_port else None
 
     @asynccontextmanager
@@ -79,7 +81,8 @@ def build(settings: Settings) -> Starlette:
             valkey.start()
             warm.append(asyncio.create_task(_wait(valkey.first_attempt)))
         await asyncio.wait(warm, timeout=WARM_S)
-        yield
+        with process():
+            yield
         for task in warm:
             task.cancel()
         key.close()
@@ -91,9 +94,10 @@ def build(settings: Settings) -> Starlette:
             await metrics.close()
         meter.stop()
 
-    app = Starlette(
+    endpoints = {"/v1" + path: Endpoint(kind, parts) for path, kind in kinds.items()}
+    rest = Starlette(
         routes=[
-            *(Route("/v1" + path, Endpoint(kind, parts), methods=["POST"]) for path, kind in kinds.items()),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in endpoints.items()),  # for their other methods
             Route("/v1/models", models.many),
             Route("/v1/models/{name:path}", models.one),
             Route("/healthz", health.alive),
@@ -101,12 +105,11 @@ def build(settings: Settings) -> Starlette:
             *chat_page.routes(),
             *UsageApi(ledger, models.authenticate).routes(),
         ],
-        middleware=[Middleware(Access, drain=drain, meter=meter)],
-        exception_handlers={GatewayError: answer, 404: answer_http, 405: answer_http},
+        exception_handlers={GatewayError: answer, 404: answer_http, 405: answer_http, Exception: answer},
         lifespan=lifespan,
     )
-    app.router.redirect_slashes = False
-    return app
+    rest.router.redirect_slashes = False
+    return Access(rest, endpoints, drain, meter)
 
 
 def _client_limits(settings: Settings) -> Limits:

@@ -12,28 +12,30 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from app.caller import read_body
+from app.caller import Caller, read_body
 from app.catalog import Catalog
 from app.clients import Client, Clients, authenticate
 from app.drain import Drain
 from app.errors import SlowRequestError, UnavailableError
-from app.job import Job
+from app.exchange import Exchange
+from app.job import Bodies, Job
 from app.kind import Kind
 from app.kind_body import parse
 from app.ledger import Ledger
 from app.limits import Step
 from app.model import Model
 from app.redact import redact_request
-from app.relay import Exchange, Relay
+from app.relay import Relay
 from app.reservation import Reservation
 from app.safety import Moderation, safety_identifier
 from app.secret import Secret
 from app.settings import Settings
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 SHORTER = 4
 """What the output is divided by at the ladder's step of that name."""
 _MAX_AGE = re.compile(rb"max-age=(\d{1,9})")
-_STATEFUL = ("previous_response_id", "conversation", "background")
+_STATEFUL = frozenset({"previous_response_id", "conversation", "background"})
 Headers = Mapping[bytes, bytes]
 Request = dict[str, Any]
 
@@ -71,8 +73,8 @@ class Endpoint:
             )
         deadline = asyncio.get_running_loop().time() + parts.settings.request_timeout_s
         try:
-            async with asyncio.timeout_at(deadline):
-                body = await read_body(scope, receive, parts.settings.max_body_bytes)
+            async with Caller(receive, deadline, watched=False):
+                body = await read_body(headers.get(b"content-length", b"0"), receive, parts.settings.max_body_bytes)
         except TimeoutError:
             raise SlowRequestError("The request's body did not arrive in time.") from None
         request = parse(body)
@@ -80,11 +82,11 @@ class Endpoint:
         if parts.settings.redact and (redacted := redact_request(request)) is not request:
             request, body = redacted, json.dumps(redacted).encode()
         job = self._job(client, headers, request, body, deadline)
-        entry.model, entry.feature = job.route[0][0].name, job.reservation.feature
+        entry.model, entry.feature = job.model.name, job.reservation.feature
         moderated = parts.settings.moderate if client.moderate is None else client.moderate
-        if moderated and not job.route[0][0].free:
+        if moderated and not job.model.free:
             await parts.moderation.require(self._kind.texts(request), entry.request_id)
-        await parts.relay.answer(job, Exchange(entry, scope, receive, send))
+        await parts.relay.answer(job, Exchange(entry, receive, send, parts.settings.ping_s))
 
     def _job(self, client: Client, headers: Headers, request: Request, body: bytes, deadline: float) -> Job:
         """The request in the form in which it goes out: its model, its output's limit, and what it must not lack."""
@@ -98,7 +100,12 @@ class Endpoint:
         default, maximum = settings.default_output_tokens // share, settings.max_output_tokens // share
         output = kind.output_tokens(request, model, default, maximum)
         counted = kind.counted(request)
-        common = counted | kind.limited(request, kind.output_limit(request, model, default, maximum)) | self._accountable(client, request)
+
+        def written(each: Model) -> bytes:
+            limited = kind.limited(request, kind.output_limit(request, model, default, maximum))
+            named = {} if request.get("model") == each.name else {"model": each.name}
+            return kind.rewrite(body, request, **named, **counted, **limited, **self._accountable(client, request))
+
         models = [model]
         if (fallback := catalog.fallback(model, allowed, prompt + output)) is not None:
             models.append(fallback)
@@ -108,16 +115,15 @@ class Endpoint:
             "",
             client.name,
             model.name,
-            feature=_label(headers, request, "feature"),
+            feature=_label(headers, request, b"x-feature", "feature"),
             tokens=prompt + output,
             cost_nanousd=catalog.reserve_nanousd(model, prompt, output, request.get("service_tier")),
             stream=stream,
             keep=keep,
             cache_digest=_digest(kind, model, request) if keep else "",
-            prompt_version=_label(headers, request, "prompt_version"),
+            prompt_version=_label(headers, request, b"x-prompt-version", "prompt_version"),
         )
-        route = [(each, kind.rewrite(body, request, **_named(each, request), **common)) for each in models]
-        return Job(kind, request, route, prompt, deadline, reservation, client.limits, bool(counted))
+        return Job(kind, request, model, Bodies(models, written), prompt, deadline, reservation, client.limits, bool(counted))
 
     def _accountable(self, client: Client, request: Request) -> Request:
         """What tells OpenAI to store nothing, unless the caller wants it, and whom it answers, without a name."""
@@ -130,28 +136,24 @@ class Endpoint:
     def _keep(self, client: Client, headers: Headers, request: Request) -> int:
         """How long the answer is kept, in seconds (0: not at all).
 
-        `cache-control: no-store` keeps it out of the cache, and `max-age` says for how long it is kept, up to the stage's time. A request
-        that asks for variety (a temperature above 0 by name) is kept only if it has a `max-age`; one that builds on what OpenAI stores,
-        never.
+        `cache-control: no-store` keeps it out of the cache, and `max-age` says how old an answer from there may be, and for how long this
+        one is kept, up to the stage's time. A request that asks for variety (a temperature above 0 by name) is kept only if it has a
+        `max-age`; one that builds on what OpenAI stores, never.
         """
         ttl_s = self._parts.settings.cache_ttl_s
         control = headers.get(b"cache-control", b"").lower()
         if not ttl_s or not client.cache or b"no-store" in control or request.get("store") is True:
             return 0
-        if any(request.get(name) for name in _STATEFUL):
+        if not _STATEFUL.isdisjoint(request) and any(request.get(name) for name in _STATEFUL):
             return 0
         if age := _MAX_AGE.search(control):
             return min(ttl_s, int(age[1]))
         return 0 if request.get("temperature") else ttl_s
 
 
-def _named(model: Model, request: Request) -> Request:
-    return {} if request.get("model") == model.name else {"model": model.name}
-
-
-def _label(headers: Headers, request: Request, name: str) -> str:
+def _label(headers: Headers, request: Request, header: bytes, name: str) -> str:
     """What the caller says about a request, in a header or among its metadata."""
-    value = headers.get(b"x-" + name.replace("_", "-").encode())
+    value = headers.get(header)
     if value is not None:
         return value.decode("latin-1")
     metadata = request.get("metadata")
@@ -161,5 +163,5 @@ def _label(headers: Headers, request: Request, name: str) -> str:
 
 def _digest(kind: Kind, model: Model, request: Request) -> str:
     """What makes two requests the same: neither the order of members nor white space, and the model that answers, whatever its alias."""
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"))
+    canonical = _canonical(request)
     return hashlib.sha256(f"{kind.path} {model.name} {canonical}".encode()).hexdigest()

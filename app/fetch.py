@@ -27,7 +27,7 @@ class Fetch:
     """
 
     def __init__(self, job: Job, entry: Entry, send: Send, ledger: Ledger, catalog: Catalog) -> None:
-        self.model = job.route[0][0]
+        self.model = job.model
         self.headers: dict[str, str] = {}
         self.content_type = "application/json"
         self.usage: Usage | None = None

@@ -32,7 +32,7 @@ class Flight(Generic[From]):
     reader that hangs up stops nobody else, and a single reader costs no task and no copy.
     """
 
-    def __init__(self, source: From, forget: Callable[[], None]) -> None:
+    def __init__(self, source: From, forget: Callable[[], None] | None = None) -> None:
         self.source = source
         self.readers = 0
         """Those that read now."""
@@ -107,13 +107,18 @@ class Flight(Generic[From]):
 
     def _trim(self) -> None:
         """Let the beginning go: from now on nobody can join."""
-        self._forget()
+        self._leave()
         while self._size > KEPT_BYTES and len(self._chunks) > 1:
             self._size -= len(self._chunks.pop(0))
             self._first += 1
 
+    def _leave(self) -> None:
+        forget, self._forget = self._forget, None
+        if forget:
+            forget()
+
     async def _close(self) -> None:
-        self._forget()
+        self._leave()
         if not self._closed:
             self._closed = True
             if not self.ended:

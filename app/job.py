@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,23 @@ from app.kind import Kind
 from app.limits import Limits
 from app.model import Model
 from app.reservation import Reservation
+from app.sender import Route
+
+
+class Bodies:
+    """A route whose bodies are made when their model is asked: most requests need one at most."""
+
+    __slots__ = ("_body", "_models")
+
+    def __init__(self, models: list[Model], body: Callable[[Model], bytes]) -> None:
+        self._models = models
+        self._body = body
+
+    def __len__(self) -> int:
+        return len(self._models)
+
+    def __iter__(self) -> Iterator[tuple[Model, bytes]]:
+        return ((model, self._body(model)) for model in self._models)
 
 
 @dataclass(slots=True)
@@ -17,7 +35,8 @@ class Job:
 
     kind: Kind
     request: dict[str, Any]
-    route: list[tuple[Model, bytes]]
+    model: Model
+    route: Route
     """The model that is asked, and its body; then what is asked when that one cannot answer."""
     prompt_tokens: int
     deadline: float

@@ -1,7 +1,7 @@
 """The ledger: what every request may use, what it did use, and the answers that are kept. It is the same for all tasks, as it is in Valkey.
 
-One script call before a request and one after it. While Valkey is away the cache is open (nothing is found), rate limits are estimated by
-each process for itself, and budgets in dollars are closed.
+One script call before a request; what it used travels with the next one's. While Valkey is away the cache is open (nothing is found), rate
+limits are estimated by each process for itself, and budgets in dollars are closed.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import time
 from typing import Any
 
 from app import log
+from app.calls import GO, HIT, Calls, Found
 from app.errors import UnavailableError
 from app.estimate import Estimate
 from app.limits import Ladder, Limits, Step, nanousd
-from app.reservation import NONE, Reservation, Verdict, headers, label
+from app.reservation import Reservation, Verdict, headers, label
 from app.rows import BOOKED, row_of, spent, usage_key
-from app.script import RESERVE
-from app.settlements import Settlement, Settlements
+from app.settlements import Settlement
 from app.usage import Usage
-from app.valkey import TIMEOUT_S, Valkey
+from app.valkey import Valkey
 
 GRACE_S = 30.0
 """How much longer than the longest request a hold lasts: then its task is dead, and the hold lapses."""
@@ -31,9 +31,7 @@ MAX_ANSWER_BYTES = 1_048_576
 UNAVAILABLE_S = 2.0
 """When to try again after a budget could not be looked up."""
 EPOCHS, MOST_EPOCHS = "ledger:epochs", 10_000
-_GO, _HIT = 0, 1
 _STEPS = tuple(Step)
-_NOTHING = BOOKED.pack(*[0] * 9)
 
 
 class Ledger:
@@ -44,9 +42,9 @@ class Ledger:
         self._stage = stage
         self._budget_nanousd = nanousd(stage.usd_per_month)
         hold_s = longest_s + GRACE_S
-        self._head = stage.packed + struct.pack("<d", hold_s * 1e6) + ladder.packed(self._budget_nanousd)
+        head = stage.packed + struct.pack("<d", hold_s * 1e6) + ladder.packed(self._budget_nanousd)
         self._estimate = Estimate(stage)
-        self._settlements = Settlements(valkey, self._head, hold_s)
+        self._calls = Calls(valkey, head, hold_s)
         self._name = secrets.token_hex(6)
         self._numbers = itertools.count()
         self._step = Step.NORMAL
@@ -67,16 +65,8 @@ class Ledger:
         if not self._valkey.up:
             return self._estimated(asked, limits)
         asked.reserved_at = time.monotonic()
-        wanted = f"{asked.hold} {asked.model} {asked.prompt_version} {asked.cache_digest or NONE}"
-        try:
-            found = await self._valkey.run(RESERVE, [self._head, limits.packed, wanted])
-        except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(2 * TIMEOUT_S, self._void, asked)  # calls can overtake each other: this one must not
-            raise
-        if found is None:
-            self._void(asked)
-            return self._estimated(asked, limits)
-        return self._verdict(asked, limits, found)
+        found = await self._calls.reserve(asked, limits)
+        return self._estimated(asked, limits) if found is None else self._verdict(asked, limits, found)
 
     def settle(  # noqa: PLR0913  one name for each thing that is counted
         self,
@@ -103,19 +93,19 @@ class Ledger:
         prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
         numbers = BOOKED.pack(tokens, cost_nanousd, 1, hit, error, prompt, completion, cost_nanousd, saved_nanousd)
         kept = answer if answer and asked.cache_key and not hit and len(answer) <= MAX_ANSWER_BYTES else b""
-        self._settlements.add(Settlement(asked, "held" if how == "held" else "local", numbers, kept))
+        self._calls.settle(Settlement(asked, "held" if how == "held" else "local", numbers, kept))
 
     def release(self, asked: Reservation) -> None:
         """Give back what is held for a request that does not go out after all; nothing is counted but against requests a minute."""
         if asked.how == "local" and asked.limits:
             self._estimate.settle(asked, asked.limits, 0)
         elif asked.how == "held":
-            self._void(asked)
+            self._calls.void(asked)
         asked.how = "done"
 
     async def drained(self) -> None:
         """Wait until everything settled so far is in Valkey, as far as it is there: before the process ends."""
-        await self._settlements.drained()
+        await self._calls.drained()
 
     async def invalidate(self, *, client: str | None = None, model: str | None = None, prompt_version: str | None = None) -> None:
         """Forget the kept answers of a client, model and prompt version, or of all where one is not given: one step, however many.
@@ -154,20 +144,21 @@ class Ledger:
             raise UnavailableError("Usage is kept in Valkey, which cannot be reached now.", code="usage_unavailable")
         return rows
 
-    def _verdict(self, asked: Reservation, limits: Limits, found: list[Any]) -> Verdict:
-        state, step, text, wait_us, requests, tokens, self._spent_nanousd = found
-        step = _STEPS[step]
+    def _verdict(self, asked: Reservation, limits: Limits, found: Found) -> Verdict:
+        state, text, wait_us, requests, tokens = found.own
+        step, self._spent_nanousd = _STEPS[found.step], found.spent_nanousd
         if step is not self._step:
             self._stepped(step)
-        if state == _HIT:
+        told = headers(limits, requests, tokens)
+        if state == HIT:
             asked.how = "hit"
-            return Verdict("hit", step, {}, body=text)
-        if state == _GO:
+            return Verdict("hit", step, told | {"age": str(wait_us // 1_000_000)}, body=text)
+        if state == GO:
             asked.how = "held"
             asked.cache_key = text.decode()
-            return Verdict("go", step, headers(limits, requests, tokens))
+            return Verdict("go", step, told)
         wait_s = None if wait_us < 0 else wait_us / 1e6
-        return Verdict("refused", step, headers(limits, requests, tokens), limit=text.decode(), retry_after_s=wait_s)
+        return Verdict("refused", step, told, limit=text.decode(), retry_after_s=wait_s)
 
     def _estimated(self, asked: Reservation, limits: Limits) -> Verdict:
         if limits.in_dollars or self._stage.in_dollars:
@@ -176,12 +167,6 @@ class Ledger:
         asked.how = "none" if limit else "local"
         told = headers(limits, used.requests, used.tokens)
         return Verdict("refused", self._step, told, limit=limit, retry_after_s=wait_s) if limit else Verdict("go", self._step, told)
-
-    def _void(self, asked: Reservation) -> None:
-        """Give back what is held, if it is."""
-        given_up = Reservation(asked.id, asked.client, asked.model)
-        given_up.hold, given_up.limits, given_up.reserved_at = asked.hold, asked.limits, asked.reserved_at
-        self._settlements.add(Settlement(given_up, "void", _NOTHING))
 
     def _stepped(self, step: Step) -> None:
         self._step = step

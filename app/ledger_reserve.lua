@@ -1,9 +1,9 @@
 -- Before a request: the cached answer, or else a hold on every limit at once, or the name of the limit that is in the way.
 --
--- ARGV: packed, the stage's limits, the time that a hold lasts and the spending at which each step of the ladder begins;
--- the client's limits; "id client tokens nanousd stream model version digest" (version "-": none; digest "-": not from the cache).
--- Gives: what to do (0 go, 1 hit, 2 refused), the ladder's step, then the answer, the answer's key or the limit's name, the time to wait
--- (-1: no waiting helps), and what is used: the client's requests and tokens, and the stage's nano-dollars of this month.
+-- Its argument: packed, the client's limits, with "id client tokens nanousd stream model version digest age" (version "-": none; digest "-":
+-- not from the cache, else from there if it was kept for no longer than the age, in seconds).
+-- Its list: what to do (0 go, 1 hit, 2 refused); the answer's key, the answer or the limit's name; the time to wait (-1: no waiting helps)
+-- or, of an answer, since when it is kept; and the client's requests and tokens that are used.
 
 local EPOCHS = 'ledger:epochs'
 local GO, HIT, REFUSED = 0, 1, 2
@@ -11,8 +11,9 @@ local CACHE_ONLY, STOP = 4, 5
 local SOON = 1e6 -- when what is in the way ends with another request
 local MOST_LAPSED = 100 -- released by one call
 
--- A hold that nobody settled belongs to a task that died: its dollars, tokens and stream are free again.
-local function release_lapsed(stage)
+-- A hold that nobody settled belongs to a task that died: its dollars, tokens and stream are free again. This comes before any client's
+-- scope is read, as no limits are known here.
+local function release_lapsed()
   for _, lapsed in ipairs(redis.call('ZRANGEBYSCORE', HOLDS, '-inf', whole(now), 'LIMIT', 0, MOST_LAPSED)) do
     redis.call('ZREM', HOLDS, lapsed)
     local client, tokens, nanousd, stream = string.match(lapsed, '^%S+ (%S+) (%S+) (%S+) (%S+)$')
@@ -26,7 +27,6 @@ local function release_lapsed(stage)
     end
     release(stage, tokens, nanousd, stream)
     stage.full_at = now
-    stage.changed = true
   end
 end
 
@@ -71,55 +71,64 @@ local function hold(s, tokens, nanousd, stream)
   s.held = s.held + tokens
   s.nanousd_held = s.nanousd_held + nanousd
   s.streams = s.streams + stream
-  save(s, now)
+  s.changed = true
 end
 
-local held, client, tokens, nanousd, stream, model, version, digest =
-  string.match(ARGV[3], '^(%S+ (%S+) (%S+) (%S+) (%S+)) (%S+) (%S+) (%S+)$')
-tokens, nanousd, stream = tonumber(tokens), tonumber(nanousd), tonumber(stream)
-local hold_us, alert, cheaper, shorter, cache_only, stop = struct.unpack('<dddddd', ARGV[1], 41)
+local function reserve(wanted, step)
+  local held, client, tokens, nanousd, stream, model, version, digest, age =
+    string.match(wanted, '^(%S+ (%S+) (%S+) (%S+) (%S+)) (%S+) (%S+) (%S+) (%S+)$', PACKED + 1)
+  tokens, nanousd, stream = tonumber(tokens), tonumber(nanousd), tonumber(stream)
+  local own = scope(CLIENT .. client, string.sub(wanted, 1, PACKED))
 
-local stage = scope(STAGE, ARGV[1], now)
-release_lapsed(stage)
+  local function say(state, text, wait)
+    return { state, text, math.ceil(wait), math.ceil(own.requests), math.ceil(own.tokens) }
+  end
+
+  if step == STOP then
+    return say(REFUSED, 'ladder_stop', stage.month_ends - now)
+  end
+  local key = ''
+  if digest ~= '-' then
+    key = cache_key(client, model, version, digest)
+    local kept = redis.call('GET', key)
+    if kept then
+      local since = now - struct.unpack('<d', kept)
+      if since >= 0 and since <= age * 1e6 then
+        return say(HIT, string.sub(kept, 9), since)
+      end
+    end
+  end
+  if step == CACHE_ONLY then
+    return say(REFUSED, 'ladder_cache_only', stage.month_ends - now)
+  end
+  local limit, wait = in_the_way(own, tokens, nanousd, stream)
+  if limit then
+    return say(REFUSED, 'client_' .. limit, wait)
+  end
+  limit, wait = in_the_way(stage, tokens, nanousd, stream)
+  if limit then
+    return say(REFUSED, 'stage_' .. limit, wait)
+  end
+  hold(own, tokens, nanousd, stream)
+  hold(stage, tokens, nanousd, stream)
+  redis.call('ZADD', HOLDS, whole(now + hold_us), held)
+  return say(GO, key, 0)
+end
+
+release_lapsed()
+local first = 3 + 2 * ARGV[2]
+for i = 3, first - 1, 2 do
+  settle(ARGV[i], ARGV[i + 1])
+end
 local spent = stage.month
 local step = spent >= stop and STOP or spent >= cache_only and CACHE_ONLY or spent >= shorter and 3 or spent >= cheaper and 2 or spent >= alert and 1 or 0
-
-local function refused(limit, wait, requests, used)
-  if stage.changed then
-    save(stage, now)
-  end
-  return { REFUSED, step, limit, math.ceil(wait), math.ceil(requests), math.ceil(used), spent }
+local found = { step, spent }
+for i = first, #ARGV do
+  found[#found + 1] = reserve(ARGV[i], step)
 end
-
-if step == STOP then
-  return refused('ladder_stop', stage.month_ends - now, 0, 0)
-end
-
-local key = ''
-if digest ~= '-' then
-  key = cache_key(client, model, version, digest)
-  local answer = redis.call('GET', key)
-  if answer then
-    if stage.changed then
-      save(stage, now)
-    end
-    return { HIT, step, answer, 0, 0, 0, spent }
+for _, s in pairs(scopes) do
+  if s.changed then
+    save(s)
   end
 end
-if step == CACHE_ONLY then
-  return refused('ladder_cache_only', stage.month_ends - now, 0, 0)
-end
-
-local own = scope(CLIENT .. client, ARGV[2], now)
-local limit, wait = in_the_way(own, tokens, nanousd, stream)
-if limit then
-  return refused('client_' .. limit, wait, own.requests, own.tokens)
-end
-limit, wait = in_the_way(stage, tokens, nanousd, stream)
-if limit then
-  return refused('stage_' .. limit, wait, own.requests, own.tokens)
-end
-hold(own, tokens, nanousd, stream)
-hold(stage, tokens, nanousd, stream)
-redis.call('ZADD', HOLDS, whole(now + hold_us), held)
-return { GO, step, key, 0, math.ceil(own.requests), math.ceil(own.tokens), spent }
+return found

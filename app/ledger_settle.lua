@@ -1,14 +1,13 @@
--- After requests: holds end, what was really used is booked, and answers go into the cache.
+-- After a request: its hold ends, what was really used is booked, and its answer goes into the cache.
 --
--- ARGV: packed, the stage's limits and the time that a hold lasts; then five for each request: its hold; its client's limits; packed, the
--- tokens and nano-dollars it used and the numbers for its row of usage, with "how ttl model feature"; the answer's key; the answer ("": none).
+-- Its arguments: packed, the client's limits, the tokens and nano-dollars it used and the numbers for its row of usage, with "id client
+-- tokens nanousd stream how ttl model feature key"; and the answer ("": none), which is kept under the key, after the time of now.
 -- How: "held" in Valkey; "local", held by the task alone or not at all; "void", nothing was used and nothing is counted; "again", held, and
 -- sent before without an answer, so that it counts only if the hold is still there.
 
 local KEPT_S = 400 * 86400
 local MOST_ROWS = 500 -- of a client and day; features beyond it are counted together
 local ROW = '<ddddddd'
-local PER_REQUEST = 5
 
 -- What a scope gives back, or takes more, once a request is over; `began` is known while its hold is there.
 local function book(s, began, tokens, nanousd, stream, used_tokens, used_nanousd)
@@ -24,6 +23,7 @@ local function book(s, began, tokens, nanousd, stream, used_tokens, used_nanousd
   end
   s.day = s.day + used_nanousd
   s.month = s.month + used_nanousd
+  s.changed = true
 end
 
 local function count(client, row, model, ...)
@@ -52,14 +52,10 @@ local function count(client, row, model, ...)
   end
 end
 
-local stage = scope(STAGE, ARGV[1], now)
-local hold_us = struct.unpack('<d', ARGV[1], 41)
-local clients = {}
-
-local function settle(held, limits, record, key, answer)
-  local client, tokens, nanousd, stream = string.match(held, '^%S+ (%S+) (%S+) (%S+) (%S+)$')
-  local how, ttl, row, model = string.match(record, '^(%S+) (%S+) ((%S+) %S+)$', 73)
-  local used_tokens, used_nanousd = struct.unpack('<dd', record)
+local function settle(record, answer)
+  local held, client, tokens, nanousd, stream, how, ttl, row, model, key =
+    string.match(record, '^(%S+ (%S+) (%S+) (%S+) (%S+)) (%S+) (%S+) ((%S+) %S+) (%S+)$', PACKED + 73)
+  local used_tokens, used_nanousd = struct.unpack('<dd', record, PACKED + 1)
   local began
   if how == 'local' then
     tokens, nanousd, stream = 0, 0, 0
@@ -72,26 +68,12 @@ local function settle(held, limits, record, key, answer)
       return
     end
   end
-  local own = clients[client]
-  if not own then
-    own = scope(CLIENT .. client, limits, now)
-    clients[client] = own
-  end
-  book(own, began, tokens, nanousd, stream, used_tokens, used_nanousd)
+  book(scope(CLIENT .. client, string.sub(record, 1, PACKED)), began, tokens, nanousd, stream, used_tokens, used_nanousd)
   book(stage, began, tokens, nanousd, stream, used_tokens, used_nanousd)
   if how ~= 'void' then
-    count(client, row, model, struct.unpack(ROW, record, 17))
+    count(client, row, model, struct.unpack(ROW, record, PACKED + 17))
   end
   if answer ~= '' then
-    redis.call('SET', key, answer, 'EX', ttl)
+    redis.call('SET', key, struct.pack('<d', now) .. answer, 'EX', ttl)
   end
 end
-
-for i = 2, #ARGV, PER_REQUEST do
-  settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
-end
-for _, own in pairs(clients) do
-  save(own, now)
-end
-save(stage, now)
-return (#ARGV - 1) / PER_REQUEST

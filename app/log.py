@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import atexit
 import json
 import logging
 import sys
+import time
 import traceback
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from app.redact import redact, suspicious
 
+GATHER_S = 0.01
+"""How long a line that is no warning waits for others: a busy process writes many at once."""
 _base: dict[str, str] = {}
 _encode = json.JSONEncoder(default=str).encode
+_waiting: deque[str] = deque()
+_gathers = False
+_second, _second_text = 0, ""
 
 
 def configure(stage: str) -> None:
@@ -22,16 +32,45 @@ def configure(stage: str) -> None:
     logging.basicConfig(handlers=[_Lines()], level=logging.WARNING)
 
 
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Inside, lines of the event loop that are no warnings wait a moment for others. Who is killed loses those of the last moment."""
+    global _gathers  # noqa: PLW0603  there is one log, as there is one standard output
+    atexit.register(flush)
+    _gathers = True
+    try:
+        yield
+    finally:
+        _gathers = False
+        flush()
+
+
 def write(level: str, event: str, **fields: Any) -> None:
-    """Write one line; fields that are None are left out."""
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "event": event, **_base}
-    line.update({name: value for name, value in fields.items() if value is not None})
-    texts = [value for value in fields.values() if type(value) is str]
+    """Write one line; fields that are None are left out. Lines keep their order."""
+    line: dict[str, Any] = {"time": _now(), "level": level, "event": event, **_base}
+    texts: list[str] = []
+    for name, value in fields.items():
+        if value is not None:
+            line[name] = value
+            if type(value) is str:
+                texts.append(value)
     if suspicious("\n".join(texts)):
         line.update({name: redact(value) for name, value in fields.items() if type(value) is str})
-    with contextlib.suppress(OSError, ValueError):  # a log that nobody reads any more is no reason to fail
-        sys.stdout.write(_encode(line) + "\n")
-        sys.stdout.flush()
+    _waiting.append(_encode(line))
+    if not (_gathers and level == "info" and _flushes_soon()):
+        flush()
+
+
+def flush() -> None:
+    """Write what waits."""
+    lines: list[str] = []
+    with suppress(IndexError):
+        while True:
+            lines.append(_waiting.popleft())
+    if lines:
+        with suppress(OSError, ValueError):  # a log that nobody reads any more is no reason to fail
+            sys.stdout.write("\n".join((*lines, "")))
+            sys.stdout.flush()
 
 
 def info(event: str, **fields: Any) -> None:
@@ -50,6 +89,27 @@ def where(failure: BaseException) -> dict[str, Any]:
     """What failed and where, without the failure's own text: that may hold anything."""
     frames = traceback.extract_tb(failure.__traceback__)[-8:]
     return {"exception": type(failure).__name__, "frames": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
+
+
+def _flushes_soon() -> bool:
+    """Whether this thread's event loop will write what waits; the first line sees to it."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    if len(_waiting) == 1:
+        loop.call_later(GATHER_S, flush)
+    return True
+
+
+def _now() -> str:
+    """The time as datetime's isoformat writes it, of which only the milliseconds change often."""
+    global _second, _second_text
+    now = time.time()
+    second = int(now)
+    if second != _second:
+        _second, _second_text = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
+    return f"{_second_text}{int((now - second) * 1000):03d}+00:00"
 
 
 class _Lines(logging.Handler):

@@ -37,6 +37,8 @@ class RetryBudget:
 
     def _slot(self) -> int:
         second, size = int(self._clock()), len(self._asked)
+        if second == self._second:
+            return second % size
         for passed in range(self._second + 1, min(second, self._second + size) + 1):
             self._asked[passed % size] = self._tried[passed % size] = 0
         self._second = second

@@ -1,15 +1,8 @@
-"""The ledger's scripts, which Valkey runs as one step each."""
+"""The ledger's script, which Valkey runs as one step."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-
-
-def _read(name: str) -> str:
-    return "\n".join((_HERE / file).read_text() for file in ("ledger.lua", name))
-
-
-RESERVE = _read("ledger_reserve.lua")
-SETTLE = _read("ledger_settle.lua")
+LEDGER = "\n".join((_HERE / name).read_text() for name in ("ledger.lua", "ledger_settle.lua", "ledger_reserve.lua"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
@@ -29,8 +29,13 @@ _ELSEWHERE = _AGAIN | {"timeout"}
 _DOWN = frozenset({"server", "unreachable", "timeout"})
 _UNPAID = frozenset({"quota", "spend_limit"})
 
-Route = Sequence[tuple[Model, bytes]]
-"""The models that may answer, in order, each with the body that it gets."""
+
+class Route(Protocol):
+    """The models that may answer, in order, each with the body that it gets."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[Model, bytes]]: ...
 
 
 class Trail(Protocol):

@@ -1,15 +1,13 @@
-"""What requests really used, on its way to Valkey: at once when nothing is under way, else together with the next."""
+"""What requests really used, on its way to Valkey; while that is away, it waits here."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 
 from app import log
 from app.limits import Limits
-from app.reservation import Reservation
-from app.script import SETTLE
+from app.reservation import NONE, Reservation
 from app.valkey import Valkey
 
 MOST_AT_ONCE, MOST_BYTES = 64, 2 * 1_048_576
@@ -31,64 +29,48 @@ class Settlement:
         self.answer = answer
         self.attempts = 0
 
-    def arguments(self) -> tuple[str | bytes, ...]:
+    def arguments(self) -> tuple[bytes, bytes]:
         asked = self.reservation
-        record = self.numbers + f"{self.how} {asked.keep} {asked.model} {asked.feature}".encode()
-        return asked.hold, asked.limits.packed if asked.limits else NO_LIMITS, record, asked.cache_key, self.answer
+        limits = asked.limits.packed if asked.limits else NO_LIMITS
+        text = f"{asked.hold} {self.how} {asked.keep} {asked.model} {asked.feature} {asked.cache_key or NONE}"
+        return b"".join((limits, self.numbers, text.encode())), self.answer
 
 
 class Settlements:
-    """A queue that empties itself. While a call is under way the others gather, so that a busy process makes few of them."""
+    """A queue: what could not be sent is sent again, and counts once."""
 
-    def __init__(self, valkey: Valkey, stage: bytes, hold_s: float) -> None:
+    def __init__(self, valkey: Valkey, hold_s: float) -> None:
         self._valkey = valkey
-        self._stage = stage
         self._hold_s = hold_s
         self._waiting: deque[Settlement] = deque()
-        self._sender: asyncio.Task[None] | None = None
-        valkey.when_up.append(self._begin)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     def add(self, settlement: Settlement) -> None:
         if not self._valkey.up:
             settlement.answer = b""  # it could wait for long, and an answer is large
-        self._queue(settlement)
-        self._begin()
-
-    async def drained(self) -> None:
-        """Wait until all that is waiting was sent, or cannot be sent now."""
-        if self._sender:
-            await asyncio.wait([self._sender])
-
-    def _begin(self) -> None:
-        if self._waiting and self._valkey.up and (self._sender is None or self._sender.done()):
-            self._sender = asyncio.get_running_loop().create_task(self._send())
-
-    def _queue(self, settlement: Settlement) -> None:
         if len(self._waiting) < MOST_WAITING and settlement.attempts < ATTEMPTS:
             self._waiting.append(settlement)
         elif self._valkey.url:
             log.error("settlement_lost", request_id=settlement.reservation.id, fix="what this request used is not counted; check Valkey")
 
-    async def _send(self) -> None:
-        while self._waiting and self._valkey.up:
-            batch: list[Settlement] = []
-            size = 0
-            while self._waiting and len(batch) < MOST_AT_ONCE and size < MOST_BYTES:
-                batch.append(self._waiting.popleft())
-                size += len(batch[-1].answer)
-            arguments: list[str | bytes] = [self._stage]
-            for settlement in batch:
-                arguments += settlement.arguments()
-            if await self._valkey.run(SETTLE, arguments) is None:
-                self._again(batch)
+    def take(self) -> list[Settlement]:
+        """The oldest, as many as go into one call."""
+        taken: list[Settlement] = []
+        size = 0
+        while self._waiting and len(taken) < MOST_AT_ONCE and size < MOST_BYTES:
+            taken.append(self._waiting.popleft())
+            size += len(taken[-1].answer)
+        return taken
 
-    def _again(self, batch: list[Settlement]) -> None:
+    def again(self, settlements: list[Settlement]) -> None:
         """Keep for another attempt, without the answers. Should Valkey have got them, their holds are gone, and they do not count twice."""
         now = time.monotonic()
-        for settlement in batch:
+        for settlement in settlements:
             settlement.answer = b""
             settlement.attempts += 1
             if settlement.how in {"held", "again"}:
                 lapsed = now - settlement.reservation.reserved_at > self._hold_s
                 settlement.how = "held" if lapsed else "again"  # a hold that has lapsed says nothing
-            self._queue(settlement)
+            self.add(settlement)

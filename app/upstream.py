@@ -7,6 +7,7 @@ from functools import partial
 from http import HTTPStatus
 
 import aiohttp
+from yarl import URL
 
 from app import log
 from app.errors import UpstreamAnswerError, UpstreamAuthenticationError, UpstreamError, fault_of
@@ -20,6 +21,7 @@ CONNECT_S = 10
 _LARGE_BYTES = 1_048_576  # above it aiohttp wants a file, to send it in pieces
 _PASSED = frozenset({"openai-processing-ms", "openai-version", "retry-after", "retry-after-ms", "x-should-retry"})
 _PASSED_PREFIX = "x-ratelimit-"
+_JSON = "application/json"
 _NO_KEYS = ("", "")
 """Which key is used instead of which."""
 
@@ -90,7 +92,8 @@ class Upstream:
         self._key = key
         self._instead = _NO_KEYS
         self._session: aiohttp.ClientSession | None = None
-        self._headers = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "openai-gateway"}
+        self._urls: dict[str, URL] = {}
+        self._headers = {"Content-Type": _JSON, "Accept-Encoding": "identity", "User-Agent": "openai-gateway"}
         if settings.openai_organization:
             self._headers["OpenAI-Organization"] = settings.openai_organization
         if settings.openai_project:
@@ -99,6 +102,7 @@ class Upstream:
     def open(self) -> None:
         """Open the session; the request's own deadline is the caller's, and covers everything."""
         self._session = aiohttp.ClientSession(
+            headers=self._headers,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S, ttl_dns_cache=60),
             timeout=aiohttp.ClientTimeout(total=None, connect=CONNECT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -145,10 +149,13 @@ class Upstream:
     async def _post(self, path: str, body: bytes, key: str, request_id: str) -> Answer:
         if self._session is None:
             raise UpstreamError("The gateway is not connected.")
-        headers = {**self._headers, "Authorization": f"Bearer {key}", "X-Client-Request-Id": request_id}
-        data = body if len(body) <= _LARGE_BYTES else io.BytesIO(body)
+        url = self._urls.get(path)
+        if url is None:
+            url = self._urls[path] = URL(self._base + path)
+        headers = {"Authorization": f"Bearer {key}", "X-Client-Request-Id": request_id}
+        data = aiohttp.BytesPayload(body, content_type=_JSON) if len(body) <= _LARGE_BYTES else io.BytesIO(body)
         try:
-            return Answer(await self._session.post(self._base + path, data=data, headers=headers, allow_redirects=False))
+            return Answer(await self._session.post(url, data=data, headers=headers, allow_redirects=False))
         except TimeoutError:  # of the connection: the request's deadline is not aiohttp's
             raise UpstreamError("OpenAI cannot be reached.") from None
         except (aiohttp.ClientError, OSError):

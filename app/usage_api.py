@@ -88,7 +88,7 @@ class UsageApi:
     async def invalidate(self, request: Request) -> Response:
         """Make what is in the cache unreachable: a client's, a model's, a prompt version's. A client may do it to its own, `{}`."""
         caller = await self._identify(request)
-        scope = _scope(await read_body(request.scope, request.receive, MAX_BODY_BYTES))
+        scope = _scope(await read_body(request.headers.get("content-length", "0"), request.receive, MAX_BODY_BYTES))
         if not caller.operator:
             if set(scope) - {"client"} or scope.setdefault("client", caller.name) != caller.name:
                 raise OperatorOnlyError("Your key invalidates your own answers alone: send {}. For others it takes an operator's key.")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from app import ledger, settlements
 from app.ledger import Ledger
 from app.limits import NANOUSD, Ladder, Limits
 from app.reservation import Reservation
+from app.script import LEDGER
 from app.valkey import Valkey
 
 LADDER = "0.5:alert,0.8:cheaper,0.9:shorter,0.95:cache,1:stop"
@@ -45,16 +45,14 @@ def request(client: str = "web", **values: Any) -> Reservation:
 
 
 class Clock:
-    """The server's time in the ledger's scripts, which then read it from a key: all else in them is as it is deployed."""
+    """The server's time in the ledger's script, which then reads it from a key: all else in it is as it is deployed."""
 
     KEY = "test:time"
 
     def __init__(self, valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
         self._valkey = valkey
-        for module, name in ((ledger, "RESERVE"), (settlements, "SETTLE")):
-            text = getattr(module, name)
-            assert "redis.call('TIME')" in text
-            monkeypatch.setattr(module, name, text.replace("redis.call('TIME')", f"redis.call('LRANGE', '{self.KEY}', 0, 1)"))
+        assert "redis.call('TIME')" in LEDGER
+        monkeypatch.setattr("app.calls.LEDGER", LEDGER.replace("redis.call('TIME')", f"redis.call('LRANGE', '{self.KEY}', 0, 1)"))
 
     async def set(self, seconds: float) -> None:
         await self._valkey.command("DEL", self.KEY)

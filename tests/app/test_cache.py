@@ -118,7 +118,7 @@ async def test_equal_requests_at_the_same_time_share_one_call(
     good = streams(*WORDS, ENDING) if stream else answers()
     unpaid = b'{"error": {"message": "Pay", "type": "insufficient_quota", "param": null, "code": "insufficient_quota"}}'
     upstream.next = [waits(begin, good if status == 200 else fails(429, unpaid))]
-    before, running = await usage(cached), under_way()
+    before, running = await usage(cached, hits=1), under_way()
     calls = [asyncio.create_task(one()) for _ in range(3)]
     async with asyncio.timeout(10):
         while under_way() < running + 3:  # noqa: ASYNC110  Valkey alone knows
@@ -140,6 +140,50 @@ async def test_caller_can_keep_out_of_the_cache(cached: Gateway, upstream: OpenA
     aside = {"cache-control": "no-store"}
     assert [(await ask(cached, question(), **headers))[0] for headers in (aside, {}, aside, {})] == [None, "miss", None, "hit"]
     assert len(upstream.received) == 3
+
+
+async def test_age_bounds_what_is_found_and_is_told(cached: Gateway, upstream: OpenAIStandIn, valkey_url: str) -> None:
+    async def looked_up(**headers: str) -> tuple[str | None, str | None]:
+        async with cached.post(question(), **headers) as response:
+            await response.read()
+            return response.headers.get("x-cache"), response.headers.get("age")
+
+    assert await looked_up() == ("miss", None)
+    found, age = await looked_up(**{"cache-control": "max-age=60"})
+    assert (found, age) in {("hit", "0"), ("hit", "1")}
+    make_older(valkey_url, 100)
+    found, age = await looked_up(**{"cache-control": "max-age=110"})
+    assert found == "hit"
+    assert 100 <= int(age or 0) < 110
+    assert (await looked_up())[0] == "hit"
+    assert await looked_up(**{"cache-control": "max-age=99"}) == ("miss", None)
+    assert len(upstream.received) == 2
+    assert (await looked_up(**{"cache-control": "max-age=60"}))[0] == "hit", "the new answer has replaced it"
+
+
+def make_older(valkey_url: str, seconds: int) -> None:
+    """Move the time since when answers are kept back; `struct` is Valkey's, as in the ledger's script."""
+    script = (
+        "for _, key in ipairs(redis.call('KEYS', 'cache:*')) do local kept = redis.call('GET', key) "
+        f"redis.call('SET', key, struct.pack('<d', struct.unpack('<d', kept) - {seconds}e6) .. string.sub(kept, 9), 'KEEPTTL') end return 1"
+    )
+    assert ask_valkey(valkey_url, f'EVAL "{script}" 0') == ":1"
+
+
+@pytest.mark.usefixtures("connected")
+async def test_a_hit_tells_of_limits_as_other_answers_do(start: Start, valkey_url: str) -> None:
+    gateway = await start(cache_url=valkey_url, client_requests_per_minute=60, client_tokens_per_minute=100_000)
+    told = []
+    for cache in ("miss", "hit"):
+        async with gateway.post(question("what the limits are")) as response:
+            assert response.headers["x-cache"] == cache
+            await response.read()
+            told.append({name: value for name, value in response.headers.items() if name.startswith("x-ratelimit-")})
+    fresh, kept = told
+    assert {name for name in kept if "openai" not in name} >= {"x-ratelimit-limit-requests", "x-ratelimit-remaining-tokens"}
+    assert kept["x-ratelimit-limit-requests"] == "60"
+    assert kept["x-ratelimit-remaining-requests"] == "59", "the request before it; this one uses nothing"
+    assert fresh["x-ratelimit-limit-tokens"] == kept["x-ratelimit-limit-tokens"] == "100000"
 
 
 async def test_no_time_to_live_means_no_cache(start: Start, valkey_url: str) -> None:

@@ -161,6 +161,7 @@ async def test_the_ladder_goes_down_with_the_budget_and_outlives_the_process(
     first = restarted()
     await first.reserve(kept, FREE)
     first.settle(kept, answer=b"kept")
+    await first.drained()
     for usd, step, state, limit in (
         (4.9, Step.NORMAL, "go", ""),
         (0.1, Step.ALERT, "go", ""),

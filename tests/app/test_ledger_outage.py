@@ -140,17 +140,3 @@ async def test_what_waits_for_valkey_is_bounded(monkeypatch: pytest.MonkeyPatch,
     for _ in range(5):
         ledger.settle(await held(ledger, request()))
     assert capsys.readouterr().out.count("settlement_lost") == 2
-
-
-async def test_a_caller_that_hangs_up_while_it_is_asked_leaves_nothing_held(valkey: Valkey) -> None:
-    ledger = new_ledger(valkey)
-    asking = asyncio.create_task(ledger.reserve(request(tokens=5, stream=True), FREE))
-    await asyncio.sleep(0)  # the call has gone out
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    async with asyncio.timeout(5):
-        while await valkey.command("GET", "ledger:client:web") is None or await valkey.command("ZCARD", "ledger:holds"):  # noqa: ASYNC110  it shows in Valkey alone
-            await asyncio.sleep(0.02)
-    assert (await ledger.reserve(request(stream=True), Limits(streams=1))).state == "go"
-    assert await ledger.usage([TODAY]) == []

@@ -1,4 +1,4 @@
-"""No interleaving of requests gets more than a limit allows: the algorithm in memory, the scripts against it, and many tasks at once."""
+"""No interleaving of requests gets more than a limit allows: the algorithm in memory, the script against it, and many tasks at once."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ LARGE = st.tuples(st.just("reserve"), st.sampled_from([0, 30, 60]), st.just("a")
 BACK = st.tuples(st.just("settle"), st.just(0), st.integers(0, 1), st.sampled_from([0.0, 0.5]))
 SMALL = st.tuples(st.just("reserve"), st.just(0), st.just("a"), st.just(1), st.booleans())
 STEPS = st.one_of(MIXED, *(st.lists(st.one_of(kind, BACK), min_size=4, max_size=8) for kind in (LARGE, SMALL)))
+TURNS = st.one_of(
+    STEPS.map(lambda steps: [(step[1], [step]) for step in steps]),
+    st.lists(st.tuples(WAIT, st.one_of(STEPS, st.lists(st.one_of(LARGE, BACK), max_size=4))), max_size=6),
+)
+"""Steps one by one, and many of them at a time."""
 
 
 class Run:
@@ -87,26 +92,29 @@ def test_what_was_used_never_exceeds_a_limit(steps: list[Any]) -> None:
 
 
 @WITH_FIXTURES
-@given(steps=STEPS)
-async def test_the_scripts_decide_as_the_algorithm_in_memory(valkey: Valkey, clock: Clock, steps: list[Any]) -> None:
+@given(turns=TURNS)
+async def test_the_script_decides_as_the_algorithm_in_memory(valkey: Valkey, clock: Clock, turns: list[Any]) -> None:
+    """What comes in one turn is one call, which settles before it reserves; in memory it is one after the other."""
     await valkey.command("FLUSHALL")
     run, ledger = Run(), new_ledger(valkey, longest_s=100_000, requests_per_minute=20, tokens_per_minute=900, streams=3)
     twins: dict[str, Reservation] = {}
-    for number, (kind, *step) in enumerate(steps):
-        if kind == "reserve":
-            wait, client, tokens, stream = step
-            asked, twin = (Reservation(f"r{number}", client, "m", tokens=tokens, stream=stream) for _ in range(2))
-            limit, wait_s = run.reserve(wait, asked)
-            await clock.set(NOON + run.now)
-            verdict = await ledger.reserve(twin, CLIENT)
+    for wait, steps in turns:
+        run.now += wait
+        await clock.set(NOON + run.now)
+        for _, _, *step in (step for step in steps if step[0] == "settle"):
+            if settled := run.settle(0, *step):
+                ledger.settle(twins[settled[0].id], tokens=settled[1])
+        expected, asking = [], []
+        for _, _, client, tokens, stream in (step for step in steps if step[0] == "reserve"):
+            asked, twin = (Reservation(f"r{len(twins)}", client, "m", tokens=tokens, stream=stream) for _ in range(2))
+            twins[asked.id] = twin
+            expected.append(run.reserve(0, asked))
+            asking.append(ledger.reserve(twin, CLIENT))
+        for (limit, wait_s), verdict in zip(expected, await asyncio.gather(*asking), strict=True):
             assert verdict.limit == limit
             if limit:
                 assert verdict.retry_after_s == (None if wait_s is None else pytest.approx(wait_s, abs=1e-4))
-            twins[asked.id] = twin
-        elif settled := run.settle(*step):
-            await clock.set(NOON + run.now)
-            ledger.settle(twins[settled[0].id], tokens=settled[1])
-            await ledger.drained()
+        await ledger.drained()
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
