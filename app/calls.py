@@ -14,8 +14,8 @@ from app.valkey import Valkey
 
 MOST_AT_ONCE = 64
 """Most requests that ask in one call: so many take Valkey some two milliseconds."""
-WAIT_S = 0.003
-"""How long what was used waits for a request to travel with."""
+WAIT_S = 0.001
+"""How long what was used, and an answer to keep, waits for a request to travel with: less than a caller takes to ask another task again."""
 GO, HIT = 0, 1
 _NOTHING = BOOKED.pack(*[0] * 9)
 

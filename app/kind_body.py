@@ -39,12 +39,12 @@ def rewrite(body: bytes, request: dict[str, Any], changes: dict[str, Any]) -> by
         if name in request and request[name] != value:
             replaced = _replace(body, name, value)
             if replaced is None:
-                return json.dumps(request | changes, separators=(",", ":"), allow_nan=False).encode()
+                return _encode(request | changes).encode()
             body = replaced
     if not new:
         return body
     brace = body.index(b"{") + 1
-    added = json.dumps(new, separators=(",", ":"), allow_nan=False)[1:-1].encode()
+    added = _encode(new)[1:-1].encode()
     return b"".join((body[:brace], added, b"," if request else b"", body[brace:]))
 
 
@@ -72,6 +72,7 @@ def _measure(request: dict[str, Any]) -> None:
     raise InvalidRequestError(f"The body of your request is nested more than {MAX_DEPTH} levels deep.", code=_JSON)
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _CONTAINERS = frozenset({dict, list})
 

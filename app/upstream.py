@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from functools import partial
+from functools import lru_cache, partial
 from http import HTTPStatus
 
 import aiohttp
@@ -37,11 +37,7 @@ class Answer:
 
     def headers(self) -> dict[str, str]:
         """The headers that a caller can use: rate limits, when to retry, processing time, and OpenAI's own id of the request."""
-        kept = {
-            name: value
-            for name, value in ((name.lower(), value) for name, value in self._response.headers.items())
-            if name in _PASSED or name.startswith(_PASSED_PREFIX)
-        }
+        kept = {passed: value for name, value in self._response.headers.items() if (passed := _passed(name))}
         if self.request_id:
             kept["x-openai-request-id"] = self.request_id
         return kept
@@ -160,6 +156,13 @@ class Upstream:
             raise UpstreamError("OpenAI cannot be reached.") from None
         except (aiohttp.ClientError, OSError):
             raise UpstreamError("The connection to OpenAI failed.") from None
+
+
+@lru_cache(maxsize=256)
+def _passed(name: str) -> str:
+    """The name of a header as it is passed on; empty: it is not. OpenAI's answers have few different ones."""
+    lower = name.lower()
+    return lower if lower in _PASSED or lower.startswith(_PASSED_PREFIX) else ""
 
 
 def _cut() -> UpstreamError:

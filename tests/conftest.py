@@ -113,6 +113,14 @@ class Stack:
 
         self.until(asked)
 
+    def until_kept(self, ask: Callable[[], str]) -> None:
+        """Ask until the cache answers; `ask` gives what it said. An answer is there for other tasks a moment after it was given."""
+
+        def hit() -> None:
+            assert ask() == "hit"
+
+        self.until(hit, 10)
+
     @staticmethod
     def digest(key: str) -> str:
         """What is kept of a key."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -97,7 +98,7 @@ async def answers(url: str, key: str, wanted: int) -> None:
 
 
 async def test_the_app_does_all_its_work_with_its_role(account: Account) -> None:
-    secret, key = account.local.described["outputs"]["clientsSecretArn"], "gwk-a-new-key-of-a-caller-of-no-worth"
+    secret, key = account.local.described["outputs"]["clientsSecretArn"], f"gwk-{uuid.uuid4()}"
     owner = account.client("secretsmanager", "admin")
     before = owner.get_secret_value(SecretId=secret)["SecretString"]
     async with task(account) as url:
