@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -75,11 +76,11 @@ def build(settings: Settings, process: Callable[[], AbstractContextManager[None]
         meter.start()
         if metrics:
             await metrics.start()
-        warm = [asyncio.create_task(_warm(secret)) for secret in (key, callers)]
+        warm: list[asyncio.Task[Any]] = [asyncio.create_task(_warm(secret)) for secret in (key, callers)]
         warm.append(asyncio.create_task(asyncio.to_thread(tokens.load, catalog.encodings(settings.models))))
         if settings.cache_url:
             valkey.start()
-            warm.append(asyncio.create_task(_wait(valkey.first_attempt)))
+            warm.append(asyncio.create_task(valkey.first_attempt.wait()))
         await asyncio.wait(warm, timeout=WARM_S)
         with process():
             yield
@@ -143,7 +144,3 @@ def _moderation(upstream: Upstream) -> Post:
 async def _warm(secret: Secret[str] | Secret[clients.Clients]) -> None:
     with suppress(UnavailableError):
         await secret.get()
-
-
-async def _wait(event: asyncio.Event) -> None:
-    await event.wait()

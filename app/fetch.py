@@ -9,14 +9,12 @@ from app.access import Entry
 from app.catalog import Catalog
 from app.errors import UpstreamError
 from app.job import Job
-from app.ledger import Ledger
+from app.ledger import MAX_ANSWER_BYTES, Ledger
 from app.reservation import label
 from app.sender import Sent
 from app.stream import Events
 from app.usage import Usage
 
-MAX_BYTES = 1_048_576
-"""Longest answer that is kept."""
 Send = Callable[[Job, Entry], Awaitable[Sent]]
 
 
@@ -95,7 +93,7 @@ class Fetch:
         self._size += len(whole)
         if self._parts is not None:
             self._parts.append(whole)
-            if self._size > MAX_BYTES:
+            if self._size > MAX_ANSWER_BYTES:
                 self._parts = None
 
     def _end(self) -> None:

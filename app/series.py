@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from app.limits import NANOUSD
 from app.metrics import CACHE_HITS, CACHE_MISSES, COMPLETION_TOKENS, COST, PROMPT_TOKENS, REQUESTS, RETRIES, SAVED, Metric
 
 BOUNDS_S = tuple(0.001 * 2 ** (step / 2) for step in range(40))
 """Upper ends of a distribution's buckets, from 1 ms to 12 minutes, each 1.41 times the one before."""
-NANOUSD = 10**9
 
 
 class Row:

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from app.caller import read_body
 from app.chat_page import Page
 from app.errors import InvalidRequestError
-from app.series import NANOUSD
+from app.limits import NANOUSD
 
 GROUPS = ("day", "client", "model", "feature")
 FILTERS = ("client", "model", "feature")

@@ -15,7 +15,7 @@ from pulumi_aws.s3 import (
 
 from infra.config.stage import Stage
 from infra.network import Network
-from infra.policies import Statement, document
+from infra.policies import Statement, acting_for, document
 
 ACCESS, CONNECTIONS = "access", "connections"
 """Where in the bucket the balancer's logs are: each request, and each attempt at TLS, which no request may follow."""
@@ -103,10 +103,7 @@ def _statements(stage: Stage, account: Output[str], bucket_arn: Output[str]) -> 
     AWS's own example has a condition, does not matter: ACLs are off.
     """
     paths = [Output.concat(bucket_arn, f"/{place}/AWSLogs/", account, "/*") for place in (ACCESS, CONNECTIONS)]
-    source = {
-        "StringEquals": {"aws:SourceAccount": account},
-        "ArnLike": {"aws:SourceArn": Output.format("arn:aws:logs:{0}:{1}:*", stage.region, account)},
-    }
+    source = acting_for(account, Output.format("arn:aws:logs:{0}:{1}:*", stage.region, account))
     delivery = {"Service": "delivery.logs.amazonaws.com"}
     return [
         {

@@ -34,7 +34,7 @@ from pulumi_aws.wafv2 import (
 from infra.balancer import Balancer
 from infra.config.stage import Stage
 from infra.keys import FIREWALL_LOGS, EncryptionKey
-from infra.policies import document
+from infra.policies import acting_for, document
 
 WINDOW_S, RETRY_S = 300, 60
 RATE = "requests-per-address"
@@ -69,7 +69,6 @@ class Firewall(ComponentResource):
     arn: Output[str]
     name: Output[str]
     """The value of the dimension `WebACL` of its metrics."""
-    log_group_name: Output[str]
 
     def __init__(
         self, *, stage: Stage, account: Output[str], key: EncryptionKey, balancer: Balancer, opts: ResourceOptions | None = None
@@ -93,10 +92,10 @@ class Firewall(ComponentResource):
         )
         wafv2.WebAclAssociation("balancer", resource_arn=balancer.arn, web_acl_arn=acl.arn, opts=self._child)
         self.arn, self.name = acl.arn, acl.name
-        self.log_group_name = self._logged(stage, account, key)
+        self._log(stage, account, key)
         self.register_outputs({"arn": self.arn})
 
-    def _logged(self, stage: Stage, account: Output[str], key: EncryptionKey) -> Output[str]:
+    def _log(self, stage: Stage, account: Output[str], key: EncryptionKey) -> None:
         group = cloudwatch.LogGroup(
             "firewall",
             name=log_group_name(stage),
@@ -120,8 +119,6 @@ class Firewall(ComponentResource):
             redacted_fields=[Redacted(single_header=RedactedHeader(name=name)) for name in SECRET_HEADERS],
             opts=ResourceOptions(parent=self, depends_on=[policy]),
         )
-        name: Output[str] = group.name
-        return name
 
 
 def log_group_name(stage: Stage) -> str:
@@ -182,9 +179,6 @@ def _delivered(stage: Stage, account: Output[str], group_arn: Output[str]) -> Ou
             "Principal": {"Service": "delivery.logs.amazonaws.com"},
             "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
             "Resource": [Output.concat(group_arn, ":*")],
-            "Condition": {
-                "StringEquals": {"aws:SourceAccount": account},
-                "ArnLike": {"aws:SourceArn": Output.format("arn:aws:logs:{0}:{1}:*", stage.region, account)},
-            },
+            "Condition": acting_for(account, Output.format("arn:aws:logs:{0}:{1}:*", stage.region, account)),
         }
     )

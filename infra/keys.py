@@ -8,7 +8,7 @@ from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_aws import kms
 
 from infra.config.stage import Stage
-from infra.policies import Statement, document
+from infra.policies import Statement, acting_for, document
 
 SHORTEST_WINDOW_DAYS = 7
 FIREWALL_LOGS = "aws-waf-logs-"
@@ -103,8 +103,7 @@ def _statements(stage: Stage, account: Output[str]) -> list[Statement]:
 
 
 def _publisher(sid: str, service: str, account: Output[str], source_arn: Output[str]) -> Statement:
-    condition = {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": source_arn}}
-    return _allow(sid, {"Service": service}, PUBLISH, condition)
+    return _allow(sid, {"Service": service}, PUBLISH, acting_for(account, source_arn))
 
 
 def _allow(sid: str, principal: Statement, actions: Sequence[str], condition: Statement | None = None) -> Statement:

@@ -21,10 +21,15 @@ def document(*statements: Input[Statement]) -> Output[str]:
     return Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)}, sort_keys=True)
 
 
-def trust(service: str, account: Input[str], source_arn: str) -> Output[str]:
-    """Trust in a service of AWS, when it acts for this account and, in it, for `source_arn`, in which {0} is the account.
+def acting_for(account: Input[str], source_arn: Input[str]) -> Mapping[str, Any]:
+    """The condition that a service acts for this account and, in it, for that resource or one that the pattern names.
 
-    Without the condition the service could be made to use the role on behalf of somebody else, who only knows its name.
+    Without it the service could be made to use what is granted to it on behalf of somebody else.
     """
-    condition = {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": Output.format(source_arn, account)}}
+    return {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": source_arn}}
+
+
+def trust(service: str, account: Input[str], source_arn: str) -> Output[str]:
+    """Trust in a service of AWS, when it acts for this account and, in it, for `source_arn`, in which {0} is the account."""
+    condition = acting_for(account, Output.format(source_arn, account))
     return document({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole", "Condition": condition})

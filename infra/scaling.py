@@ -14,9 +14,10 @@ from pulumi_aws.appautoscaling import (
     PolicyTargetTrackingScalingPolicyConfigurationPredefinedMetricSpecificationArgs as Predefined,
 )
 
-from app.metrics import IN_FLIGHT, NAMESPACE, STAGE
+from app.metrics import IN_FLIGHT
 from infra.config.stage import Stage
 from infra.service import Service
+from infra.watch.series import emitted, in_task
 
 OUT_COOLDOWN_S, IN_COOLDOWN_S = 60, 300
 """Fast out, because callers wait; slow in, because a task that was just started is soon needed again."""
@@ -79,7 +80,9 @@ class Scaling(ComponentResource):
 
 def _in_flight_per_task(stage: Stage) -> Customized:
     """The average over worker processes, each of which looks every second, times the workers of a task."""
-    source = Source(namespace=NAMESPACE, metric_name=IN_FLIGHT.name, dimensions=[Dimension(name=STAGE, value=stage.name)])
-    worker = Metric(id="worker", metric_stat=Stat(metric=source, stat="Average"), return_data=False)
-    task = Metric(id="task", expression=f"worker * {stage.worker_processes}", label="Requests in flight in a task", return_data=True)
+    series = emitted(IN_FLIGHT, stage.name, "Average")
+    dimensions = [Dimension(name=name, value=value) for name, value in series.dimensions.items()]
+    source = Source(namespace=series.namespace, metric_name=series.name, dimensions=dimensions)
+    worker = Metric(id="worker", metric_stat=Stat(metric=source, stat=series.stat), return_data=False)
+    task = Metric(id="task", expression=in_task("worker", stage), label="Requests in flight in a task", return_data=True)
     return Customized(metrics=[worker, task])

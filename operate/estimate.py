@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 
 from app.catalog import Catalog
+from app.limits import NANOUSD
 from app.model import CatalogError
 from app.usage import Usage
 from infra.config import stack
@@ -16,8 +17,6 @@ from infra.config.stage import Stage
 from infra.config.traffic import shares
 from infra.cost.month import Month, month
 from operate.stack import OperateError
-
-NANOUSD = 10**9
 
 
 @dataclass(frozen=True)

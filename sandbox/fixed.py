@@ -12,8 +12,6 @@ FIXED: dict[str, frozenset[str]] = {
         "aws:appautoscaling/scheduledAction:ScheduledAction": "name resourceId scalableDimension serviceNamespace",
         "aws:budgets/budget:Budget": "accountId name namePrefix",
         "aws:cloudwatch/compositeAlarm:CompositeAlarm": "alarmName",
-        "aws:cloudwatch/eventRule:EventRule": "eventBusName name namePrefix",
-        "aws:cloudwatch/eventTarget:EventTarget": "eventBusName rule targetId",
         "aws:ecr/lifecyclePolicy:LifecyclePolicy": "policy repository",
         "aws:ecr/repository:Repository": "encryptionConfigurations name",
         "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": "clusterName",

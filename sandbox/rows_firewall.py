@@ -31,8 +31,4 @@ FIREWALL = {
         "put_logging_configuration", "delete_logging_configuration", mutable=("loggingFilter", "redactedFields"), tagged=False,
         prepare=lambda inputs: inputs | {"loggingConfiguration": inputs},
     ),
-    "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": Row(
-        "logs", "put_resource_policy", "=policyName", "policyName", update="put_resource_policy", delete="delete_resource_policy",
-        mutable=("policyDocument",), tagged=False,
-    ),
 }  # fmt: skip

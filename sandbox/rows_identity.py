@@ -49,6 +49,10 @@ IDENTITY = {
         after=lambda call, group, inputs: call("put_retention_policy", logGroupName=group, retentionInDays=inputs["retentionInDays"]),
         outputs={"arn": "logGroupArn"},
     ),
+    "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": Row(
+        "logs", "put_resource_policy", "=policyName", "policyName", update="put_resource_policy", delete="delete_resource_policy",
+        mutable=("policyDocument",), tagged=False,
+    ),
     "aws:iam/role:Role": Row(
         "iam", "create_role", "Role.RoleName", "RoleName", "get_role", "Role", "update_assume_role_policy", "delete_role",
         mutable=("assumeRolePolicy",), named=64,

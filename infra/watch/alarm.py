@@ -15,7 +15,7 @@ from infra.watch.series import Series
 from infra.watch.topic import Topic
 
 RUNBOOK = "docs/runbook.md"
-MINUTE_S, FIVE_MINUTES_S, QUARTER_HOUR_S, HOUR_S = 60, 300, 900, 3600
+MINUTE_S, FIVE_MINUTES_S, QUARTER_HOUR_S, HOUR_S, DAY_S = 60, 300, 900, 3600, 86_400
 
 
 class Silence(StrEnum):

@@ -16,7 +16,7 @@ from app.metrics import (
 )
 from app.settings import Settings
 from infra.config.stage import Stage
-from infra.watch.alarm import FIVE_MINUTES_S, HOUR_S, MINUTE_S, Alarm, Silence, share
+from infra.watch.alarm import DAY_S, FIVE_MINUTES_S, HOUR_S, MINUTE_S, Alarm, Silence, share
 from infra.watch.series import Series, emitted
 
 RATE_LIMIT, QUOTA, SPEND_LIMIT, OWN = THROTTLE_KINDS
@@ -31,7 +31,6 @@ LEAST_ANSWERS, LEAST_REQUESTS = 50, 20
 """In five minutes; of fewer than 50 answers the slowest hundredth is one."""
 OPENAI_REFUSES_PERCENT, WE_REFUSE_PERCENT = 5, 20
 BUDGET_PERCENT, BUDGET_NEARLY_SPENT_PERCENT = 80, 95
-DAY_S = 86_400
 LOGGED_ERRORS = 5
 
 

@@ -26,10 +26,10 @@ from app.metrics import (
     Metric,
 )
 from infra.config.stage import Stage
+from infra.watch.alarm import DAY_S
 from infra.watch.graphs import Line, Widget, computed, each, graph, hidden, line, marked, numbers
-from infra.watch.series import emitted
+from infra.watch.series import emitted, in_task
 
-DAY_S = 86_400
 DAYS = 30
 LAST_DAYS: dict[str, Any] = {"start": f"-P{DAYS}D", "setPeriodToTimeRange": True}
 """One value for that time, whatever the page shows otherwise."""
@@ -101,12 +101,12 @@ class AppWidgets:
     def limits(self) -> list[Widget]:
         """What OpenAI and our own limits refuse, and what a task has to do."""
         worker = self._hidden(IN_FLIGHT, "worker", "Average")
-        in_task = computed(f"worker * {self._stage.worker_processes}", "requests in flight in a task")
+        task = computed(in_task("worker", self._stage), "requests in flight in a task")
         target = marked(self._stage.target_in_flight, "targetInFlight: scaling aims at it")
         return [
             self._stacked("429 by kind", THROTTLED, KIND),
             self._stacked("Retries by model", RETRIES, MODEL),
-            graph("In flight", [worker, in_task], self._region, unit="requests", **target),
+            graph("In flight", [worker, task], self._region, unit="requests", **target),
         ]
 
     def _total(self, metric: Metric, label: str, stat: str = "Sum", **options: Any) -> Line:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pulumi import Input
 
 from app.metrics import NAMESPACE, STAGE, Metric
+from infra.config.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,11 @@ class Series:
     name: str
     stat: str
     dimensions: Mapping[str, Input[str]]
+
+
+def in_task(worker: str, stage: Stage) -> str:
+    """The expression that makes what a task has of `worker`, the average in a worker process."""
+    return f"{worker} * {stage.worker_processes}"
 
 
 def emitted(metric: Metric, stage: str, stat: str, **further: str) -> Series:

@@ -26,7 +26,6 @@ class Stops(ComponentResource):
     """
 
     counted: Series
-    log_group_name: Output[str]
 
     def __init__(self, *, stage: Stage, key: EncryptionKey, service: Service, opts: ResourceOptions | None = None) -> None:
         super().__init__("gateway:stops:Stops", "stops", None, opts)
@@ -49,8 +48,7 @@ class Stops(ComponentResource):
         )
         cloudwatch.EventTarget("stops", rule=rule.name, arn=group.arn, opts=ResourceOptions(parent=self, depends_on=[policy]))
         self.counted = Series("AWS/Events", "Invocations", "Sum", {"RuleName": rule.name})
-        self.log_group_name = group.name
-        self.register_outputs({"logGroup": self.log_group_name})
+        self.register_outputs({"logGroup": group.name})
 
 
 def _stopped(cluster_arn: str, service_name: str) -> str:

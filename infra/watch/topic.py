@@ -7,7 +7,7 @@ from pulumi_aws import sns
 
 from infra.config.stage import Stage
 from infra.keys import EncryptionKey
-from infra.policies import Statement, document
+from infra.policies import Statement, acting_for, document
 
 
 class Topic(ComponentResource):
@@ -57,5 +57,5 @@ def _publish(sid: str, service: str, account: Output[str], source_arn: Output[st
         "Principal": {"Service": service},
         "Action": "sns:Publish",
         "Resource": topic_arn,
-        "Condition": {"StringEquals": {"aws:SourceAccount": account}, "ArnLike": {"aws:SourceArn": source_arn}},
+        "Condition": acting_for(account, source_arn),
     }
