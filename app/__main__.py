@@ -57,12 +57,14 @@ def serve(settings: Settings, listener: socket.socket) -> int:
     from uvicorn.config import STARTUP_FAILURE  # noqa: PLC0415
     from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
+    from app.http_protocol import Protocol  # noqa: PLC0415
+
     config = uvicorn.Config(
         "app.asgi:create_app",
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 from app.access import Entry
 from app.batcher import Batcher
 from app.catalog import Catalog
 from app.job import Job
+from app.json_bytes import encode
 from app.kind_texts import Embeddings
 from app.sender import Sender, Sent
 from app.upstream import Answer
@@ -42,7 +42,7 @@ class Dispatch:
         model = self._catalog.resolve(request["model"], (request["model"],))
         deadline = asyncio.get_running_loop().time() + BATCH_S
         entry = Entry("batch")
-        sent = await self._sender.send(Embeddings.path, [(model, json.dumps(request).encode())], deadline, entry)
+        sent = await self._sender.send(Embeddings.path, [(model, encode(request))], deadline, entry)
         try:
             return await sent.answer.read()
         finally:

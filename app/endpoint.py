@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,18 +18,16 @@ from app.errors import SlowRequestError, UnavailableError
 from app.exchange import Exchange
 from app.job import Bodies, Job
 from app.kind import Kind
-from app.kind_body import parse
 from app.ledger import Ledger
 from app.limits import Step
 from app.model import Model
-from app.redact import redact_request
+from app.reading import Reader, Reading
 from app.relay import Relay
 from app.reservation import Reservation
 from app.safety import Moderation, safety_identifier
 from app.secret import Secret
 from app.settings import Settings
 
-_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 SHORTER = 4
 """What the output is divided by at the ladder's step of that name."""
 _MAX_AGE = re.compile(rb"max-age=(\d{1,9})")
@@ -59,6 +55,7 @@ class Endpoint:
     def __init__(self, kind: Kind, parts: Parts) -> None:
         self._kind = kind
         self._parts = parts
+        self._reader = Reader(kind, redacts=parts.settings.redact)
         self._cheaper, self._shorter = (step in parts.settings.ladder for step in ("cheaper", "shorter"))
         self._secret = (parts.settings.clients_secret_id or parts.settings.stage).encode()
 
@@ -77,23 +74,23 @@ class Endpoint:
                 body = await read_body(headers.get(b"content-length", b"0"), receive, parts.settings.max_body_bytes)
         except TimeoutError:
             raise SlowRequestError("The request's body did not arrive in time.") from None
-        request = parse(body)
-        self._kind.check(request)
-        if parts.settings.redact and (redacted := redact_request(request)) is not request:
-            request, body = redacted, json.dumps(redacted).encode()
-        job = self._job(client, headers, request, body, deadline)
+        reading = self._reader.read(body)
+        job = self._job(client, headers, reading, deadline)
         entry.model, entry.feature = job.model.name, job.reservation.feature
         moderated = parts.settings.moderate if client.moderate is None else client.moderate
         if moderated and not job.model.free:
-            await parts.moderation.require(self._kind.texts(request), entry.request_id)
+            await parts.moderation.require(self._kind.texts(reading.request), entry.request_id)
         await parts.relay.answer(job, Exchange(entry, receive, send, parts.settings.ping_s))
+        if entry.cache == "hit":
+            self._reader.remember(reading)
 
-    def _job(self, client: Client, headers: Headers, request: Request, body: bytes, deadline: float) -> Job:
+    def _job(self, client: Client, headers: Headers, reading: Reading, deadline: float) -> Job:
         """The request in the form in which it goes out: its model, its output's limit, and what it must not lack."""
         kind, catalog, settings, step = self._kind, self._parts.catalog, self._parts.settings, self._parts.ledger.step()
+        request = reading.request
         allowed = client.models or settings.models
         model = catalog.resolve(request.get("model", kind.model), allowed, kind.name)
-        prompt = kind.prompt_tokens(request, model)
+        prompt = reading.prompt_tokens(model)
         if self._cheaper and step >= Step.CHEAPER:
             model = catalog.cheaper(model, allowed, prompt)
         share = SHORTER if self._shorter and step >= Step.SHORTER else 1
@@ -104,7 +101,7 @@ class Endpoint:
         def written(each: Model) -> bytes:
             limited = kind.limited(request, kind.output_limit(request, model, default, maximum))
             named = {} if request.get("model") == each.name else {"model": each.name}
-            return kind.rewrite(body, request, **named, **counted, **limited, **self._accountable(client, request))
+            return kind.rewrite(reading.body, request, **named, **counted, **limited, **self._accountable(client, request))
 
         models = [model]
         if (fallback := catalog.fallback(model, allowed, prompt + output)) is not None:
@@ -120,7 +117,7 @@ class Endpoint:
             cost_nanousd=catalog.reserve_nanousd(model, prompt, output, request.get("service_tier")),
             stream=stream,
             keep=keep,
-            cache_digest=_digest(kind, model, request) if keep else "",
+            cache_digest=reading.digest(model) if keep else "",
             prompt_version=_label(headers, request, b"x-prompt-version", "prompt_version"),
         )
         return Job(kind, request, model, Bodies(models, written), prompt, deadline, reservation, client.limits, bool(counted))
@@ -160,8 +157,3 @@ def _label(headers: Headers, request: Request, header: bytes, name: str) -> str:
     value = metadata.get(name) if isinstance(metadata, dict) else None
     return value if isinstance(value, str) else ""
 
-
-def _digest(kind: Kind, model: Model, request: Request) -> str:
-    """What makes two requests the same: neither the order of members nor white space, and the model that answers, whatever its alias."""
-    canonical = _canonical(request)
-    return hashlib.sha256(f"{kind.path} {model.name} {canonical}".encode()).hexdigest()

@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.json_bytes import encode
+
 METHOD_NOT_ALLOWED, TOO_MANY = 405, 429
 _PASSING = frozenset({408, 409})  # a timeout and a conflict on OpenAI's side: worth another try
 _QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
@@ -40,7 +42,7 @@ class GatewayError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> bytes:
-        return json.dumps({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}}).encode()
+        return encode({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
 
     def response(self) -> Response:
         return Response(self.body(), self.status, self.headers, media_type="application/json")

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, NoReturn
 
 from app.errors import InvalidRequestError
+from app.json_bytes import encode
 
 MAX_DEPTH = 64
 _JSON = "invalid_json"
@@ -39,12 +40,12 @@ def rewrite(body: bytes, request: dict[str, Any], changes: dict[str, Any]) -> by
         if name in request and request[name] != value:
             replaced = _replace(body, name, value)
             if replaced is None:
-                return _encode(request | changes).encode()
+                return encode(request | changes)
             body = replaced
     if not new:
         return body
     brace = body.index(b"{") + 1
-    added = _encode(new)[1:-1].encode()
+    added = encode(new)[1:-1]
     return b"".join((body[:brace], added, b"," if request else b"", body[brace:]))
 
 
@@ -54,7 +55,7 @@ def _replace(body: bytes, name: str, value: object) -> bytes | None:
     if body.count(quoted) != 1 or _ESCAPED_LETTER.search(body):
         return None
     found = _member(quoted).match(body, body.index(quoted))
-    return b"".join((body[: found.start(1)], json.dumps(value).encode(), body[found.end(1) :])) if found else None
+    return b"".join((body[: found.start(1)], encode(value), body[found.end(1) :])) if found else None
 
 
 @cache
@@ -72,7 +73,6 @@ def _measure(request: dict[str, Any]) -> None:
     raise InvalidRequestError(f"The body of your request is nested more than {MAX_DEPTH} levels deep.", code=_JSON)
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _CONTAINERS = frozenset({dict, list})
 

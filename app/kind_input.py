@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from app import tokens
+from app.json_bytes import encode
 from app.kind import refuse
 from app.model import Model
 
@@ -114,7 +114,7 @@ def strings(value: object) -> list[str]:
 
 
 def compact(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return value if isinstance(value, str) else encode(value).decode()
 
 
 def _inside(part: dict[str, Any], name: str, member: str) -> object:

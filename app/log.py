@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import json
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections import deque
@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from app.json_bytes import encode
 from app.redact import redact, suspicious
 
 GATHER_S = 0.01
 """How long a line that is no warning waits for others: a busy process writes many at once."""
 _base: dict[str, str] = {}
-_encode = json.JSONEncoder(default=str).encode
-_waiting: deque[str] = deque()
-_gathers = False
+_waiting: deque[bytes] = deque()
+_gatherer: tuple[asyncio.AbstractEventLoop, int] | None = None
 _second, _second_text = 0, ""
 
 
@@ -35,13 +35,13 @@ def configure(stage: str) -> None:
 @contextmanager
 def gathered() -> Iterator[None]:
     """Inside, lines of the event loop that are no warnings wait a moment for others. Who is killed loses those of the last moment."""
-    global _gathers  # noqa: PLW0603  there is one log, as there is one standard output
+    global _gatherer  # noqa: PLW0603  there is one log, as there is one standard output
     atexit.register(flush)
-    _gathers = True
+    _gatherer = asyncio.get_running_loop(), threading.get_ident()
     try:
         yield
     finally:
-        _gathers = False
+        _gatherer = None
         flush()
 
 
@@ -56,21 +56,23 @@ def write(level: str, event: str, **fields: Any) -> None:
                 texts.append(value)
     if suspicious("\n".join(texts)):
         line.update({name: redact(value) for name, value in fields.items() if type(value) is str})
-    _waiting.append(_encode(line))
-    if not (_gathers and level == "info" and _flushes_soon()):
+    _waiting.append(encode(line))
+    if not (level == "info" and _gatherer and _gatherer[1] == threading.get_ident()):
         flush()
+    elif len(_waiting) == 1:  # the first sees to the others
+        _gatherer[0].call_later(GATHER_S, flush)
 
 
 def flush() -> None:
     """Write what waits."""
-    lines: list[str] = []
+    lines: list[bytes] = []
     with suppress(IndexError):
         while True:
             lines.append(_waiting.popleft())
     if lines:
         with suppress(OSError, ValueError):  # a log that nobody reads any more is no reason to fail
-            sys.stdout.write("\n".join((*lines, "")))
-            sys.stdout.flush()
+            sys.stdout.buffer.write(b"\n".join((*lines, b"")))
+            sys.stdout.buffer.flush()
 
 
 def info(event: str, **fields: Any) -> None:
@@ -89,17 +91,6 @@ def where(failure: BaseException) -> dict[str, Any]:
     """What failed and where, without the failure's own text: that may hold anything."""
     frames = traceback.extract_tb(failure.__traceback__)[-8:]
     return {"exception": type(failure).__name__, "frames": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]}
-
-
-def _flushes_soon() -> bool:
-    """Whether this thread's event loop will write what waits; the first line sees to it."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    if len(_waiting) == 1:
-        loop.call_later(GATHER_S, flush)
-    return True
 
 
 def _now() -> str:

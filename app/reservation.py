@@ -98,11 +98,14 @@ class Verdict:
 def headers(limits: Limits, requests_used: float, tokens_used: float) -> dict[str, str]:
     """OpenAI's headers about a client's own limits; without a limit there is none."""
     found: dict[str, str] = {}
-    for name, limit, used in (("requests", limits.requests_per_minute, requests_used), ("tokens", limits.tokens_per_minute, tokens_used)):
-        if limit:
-            found[f"x-ratelimit-limit-{name}"] = str(limit)
-            found[f"x-ratelimit-remaining-{name}"] = str(max(0, int(limit - used)))
-            found[f"x-ratelimit-reset-{name}"] = duration(used / limit * 60)
+    if limit := limits.requests_per_minute:
+        found["x-ratelimit-limit-requests"] = str(limit)
+        found["x-ratelimit-remaining-requests"] = str(max(0, int(limit - requests_used)))
+        found["x-ratelimit-reset-requests"] = duration(requests_used / limit * 60)
+    if limit := limits.tokens_per_minute:
+        found["x-ratelimit-limit-tokens"] = str(limit)
+        found["x-ratelimit-remaining-tokens"] = str(max(0, int(limit - tokens_used)))
+        found["x-ratelimit-reset-tokens"] = duration(tokens_used / limit * 60)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from app import log
 from app.errors import GatewayError, InvalidRequestError, UnavailableError
+from app.json_bytes import encode
 
 MODERATION_PATH = "/moderations"
 MODEL = "omni-moderation-latest"
@@ -91,7 +92,7 @@ class Moderation:
             raise InvalidRequestError(message, code="content_policy_violation")
 
     async def _ask(self, texts: Sequence[str], request_id: str) -> set[str]:
-        answer = await self._post(json.dumps({"model": MODEL, "input": texts}).encode(), request_id)
+        answer = await self._post(encode({"model": MODEL, "input": texts}), request_id)
         return _flagged(json.loads(answer), len(texts))
 
     def _remember(self, digests: Iterable[bytes]) -> None:
