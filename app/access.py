@@ -67,29 +67,29 @@ class Entry:
         return max(0, self.attempts - 1)
 
     def write(self, method: str, path: str) -> None:
-        ended = self.ended or time.perf_counter()
-        log.info(
-            "request",
-            request_id=self.request_id,
-            method=method,
-            path=path,
-            client=self.client,
-            model=self.model,
-            status=self.status,
-            error=self.error,
-            duration_ms=round((ended - self.started) * 1000, 1),
-            first_byte_ms=round((self.first_byte - self.started) * 1000, 1) if self.first_byte else None,
-            cache=self.cache,
-            prompt_tokens=self.usage.prompt_tokens if self.usage else None,
-            completion_tokens=self.usage.completion_tokens if self.usage else None,
-            cached_tokens=self.usage.cached_tokens or None if self.usage else None,
-            cost_usd=self.cost_nanousd / NANOUSD or None,
-            saved_usd=self.saved_nanousd / NANOUSD or None,
-            feature=self.feature if self.feature != NONE else None,
-            attempts=self.attempts if self.attempts > 1 else None,
-            fault=self.fault,
-            upstream_request_id=self.upstream_id,
-        )
+        ended, usage = self.ended or time.perf_counter(), self.usage
+        fields = {
+            "request_id": self.request_id,
+            "method": method,
+            "path": path,
+            "client": self.client,
+            "model": self.model,
+            "status": self.status,
+            "error": self.error,
+            "duration_ms": round((ended - self.started) * 1000, 1),
+            "first_byte_ms": round((self.first_byte - self.started) * 1000, 1) if self.first_byte else None,
+            "cache": self.cache,
+            "prompt_tokens": usage.prompt_tokens if usage else None,
+            "completion_tokens": usage.completion_tokens if usage else None,
+            "cached_tokens": usage.cached_tokens or None if usage else None,
+            "cost_usd": self.cost_nanousd / NANOUSD or None,
+            "saved_usd": self.saved_nanousd / NANOUSD or None,
+            "feature": self.feature if self.feature != NONE else None,
+            "attempts": self.attempts if self.attempts > 1 else None,
+            "fault": self.fault,
+            "upstream_request_id": self.upstream_id,
+        }
+        log.write("info", "request", fields)
 
 
 class Access:

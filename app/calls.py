@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from app.limits import Limits
 from app.reservation import NONE, Reservation
-from app.rows import BOOKED
 from app.script import LEDGER
 from app.settlements import Settlement, Settlements
 from app.valkey import Valkey
@@ -17,7 +16,7 @@ MOST_AT_ONCE = 64
 WAIT_S = 0.001
 """How long what was used, and an answer to keep, waits for a request to travel with: less than a caller takes to ask another task again."""
 GO, HIT = 0, 1
-_NOTHING = BOOKED.pack(*[0] * 9)
+_NOTHING = (0,) * 9
 
 
 class Found(NamedTuple):

@@ -95,7 +95,7 @@ class Endpoint:
             model = catalog.cheaper(model, allowed, prompt)
         share = SHORTER if self._shorter and step >= Step.SHORTER else 1
         default, maximum = settings.default_output_tokens // share, settings.max_output_tokens // share
-        output = kind.output_tokens(request, model, default, maximum)
+        output = reading.output_tokens(model, default, maximum)
         counted = kind.counted(request)
 
         def written(each: Model) -> bytes:
@@ -120,7 +120,7 @@ class Endpoint:
             cache_digest=reading.digest(model) if keep else "",
             prompt_version=_label(headers, request, b"x-prompt-version", "prompt_version"),
         )
-        return Job(kind, request, model, Bodies(models, written), prompt, deadline, reservation, client.limits, bool(counted))
+        return Job(kind, reading, model, Bodies(models, written), prompt, deadline, reservation, client.limits, bool(counted))
 
     def _accountable(self, client: Client, request: Request) -> Request:
         """What tells OpenAI to store nothing, unless the caller wants it, and whom it answers, without a name."""
@@ -156,4 +156,3 @@ def _label(headers: Headers, request: Request, header: bytes, name: str) -> str:
     metadata = request.get("metadata")
     value = metadata.get(name) if isinstance(metadata, dict) else None
     return value if isinstance(value, str) else ""
-

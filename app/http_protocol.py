@@ -32,14 +32,25 @@ class Joining:
         else:
             self._transport.write(data)
 
-    def close(self) -> None:
-        """Close it, after a head that nothing followed."""
+    def flush(self) -> None:
+        """Let a head go that nothing follows, as of an answer to HEAD."""
         if self._head:
-            self._transport.write(self._head)
-            self._head = b""
+            self.write(b"")
+
+    def close(self) -> None:
+        self.flush()
         self._transport.close()
 
 
 class Protocol(HttpToolsProtocol):
+    """Give it to uvicorn as `http`."""
+
+    _joining: Joining
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(Joining(transport))  # type: ignore[arg-type]  # it is one in all that uvicorn asks of it
+        self._joining = Joining(transport)
+        super().connection_made(self._joining)  # type: ignore[arg-type]  # it is one in all that uvicorn asks of it
+
+    def on_response_complete(self) -> None:
+        self._joining.flush()
+        super().on_response_complete()

@@ -9,6 +9,7 @@ from typing import Any
 from app.kind import Kind
 from app.limits import Limits
 from app.model import Model
+from app.reading import Reading
 from app.reservation import Reservation
 from app.sender import Route
 
@@ -34,7 +35,7 @@ class Job:
     """What the relay needs to know of a request."""
 
     kind: Kind
-    request: dict[str, Any]
+    reading: Reading
     model: Model
     route: Route
     """The model that is asked, and its body; then what is asked when that one cannot answer."""
@@ -44,6 +45,10 @@ class Job:
     limits: Limits
     hides_usage: bool
     """Whether a stream ends with usage that the gateway asked for, and the caller did not."""
+
+    @property
+    def request(self) -> dict[str, Any]:
+        return self.reading.request
 
     @property
     def stream(self) -> bool:

@@ -19,7 +19,7 @@ from app.errors import UnavailableError
 from app.estimate import Estimate
 from app.limits import Ladder, Limits, Step, nanousd
 from app.reservation import Reservation, Verdict, headers, label
-from app.rows import BOOKED, row_of, spent, usage_key
+from app.rows import row_of, spent, usage_key
 from app.settlements import Settlement
 from app.usage import Usage
 from app.valkey import Valkey
@@ -91,7 +91,7 @@ class Ledger:
         if how == "local":
             self._estimate.settle(asked, asked.limits, tokens)
         prompt, completion = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-        numbers = BOOKED.pack(tokens, cost_nanousd, 1, hit, error, prompt, completion, cost_nanousd, saved_nanousd)
+        numbers = (tokens, cost_nanousd, 1, hit, error, prompt, completion, cost_nanousd, saved_nanousd)
         kept = answer if answer and asked.cache_key and not hit and len(answer) <= MAX_ANSWER_BYTES else b""
         self._calls.settle(Settlement(asked, "held" if how == "held" else "local", numbers, kept))
 

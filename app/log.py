@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +45,7 @@ def gathered() -> Iterator[None]:
         flush()
 
 
-def write(level: str, event: str, **fields: Any) -> None:
+def write(level: str, event: str, fields: Mapping[str, Any]) -> None:
     """Write one line; fields that are None are left out. Lines keep their order."""
     line: dict[str, Any] = {"time": _now(), "level": level, "event": event, **_base}
     texts: list[str] = []
@@ -76,15 +76,15 @@ def flush() -> None:
 
 
 def info(event: str, **fields: Any) -> None:
-    write("info", event, **fields)
+    write("info", event, fields)
 
 
 def warning(event: str, **fields: Any) -> None:
-    write("warning", event, **fields)
+    write("warning", event, fields)
 
 
 def error(event: str, **fields: Any) -> None:
-    write("error", event, **fields)
+    write("error", event, fields)
 
 
 def where(failure: BaseException) -> dict[str, Any]:
@@ -108,4 +108,5 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         failure = record.exc_info[1] if record.exc_info else None
-        write(record.levelname.lower(), "log", logger=record.name, message=str(record.msg), **(where(failure) if failure else {}))
+        fields = {"logger": record.name, "message": str(record.msg)}
+        write(record.levelname.lower(), "log", fields | (where(failure) if failure else {}))

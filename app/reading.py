@@ -10,6 +10,7 @@ from app.kind import Kind
 from app.kind_body import parse
 from app.model import Model
 from app.redact import redact_request
+from app.usage import Usage
 
 MOST, MOST_BYTES = 256, 8192
 """Bodies of one endpoint that are remembered, and how long each may be: some 10 MB at the very most."""
@@ -18,7 +19,7 @@ MOST, MOST_BYTES = 256, 8192
 class Reading:
     """A body that may go out, and what was found in it. Others may have the same one: nobody changes anything in it."""
 
-    __slots__ = ("_digests", "_kind", "_tokens", "body", "came", "request")
+    __slots__ = ("_digests", "_kind", "_outputs", "_tail", "_tokens", "_usage", "body", "came", "request")
 
     def __init__(self, kind: Kind, came: bytes, body: bytes, request: dict[str, Any]) -> None:
         self._kind = kind
@@ -27,13 +28,31 @@ class Reading:
         self.body = body
         self.request = request
         self._tokens: dict[str, int] = {}
+        self._outputs: dict[tuple[str, int, int], int] = {}
         self._digests: dict[str, str] = {}
+        self._tail = b""
+        self._usage: Usage | None = None
 
     def prompt_tokens(self, model: Model) -> int:
         found = self._tokens.get(model.name)
         if found is None:
             found = self._tokens[model.name] = self._kind.prompt_tokens(self.request, model)
         return found
+
+    def output_tokens(self, model: Model, default: int, maximum: int) -> int:
+        """As `Kind.output_tokens`."""
+        key = (model.name, default, maximum)
+        found = self._outputs.get(key)
+        if found is None:
+            found = self._outputs[key] = self._kind.output_tokens(self.request, model, default, maximum)
+        return found
+
+    def usage(self, answer: bytes) -> Usage | None:
+        """What a kept answer says that it used; it mostly is the one that was there the last time."""
+        tail = answer[-self._kind.tail_bytes :]
+        if tail != self._tail:
+            self._tail, self._usage = tail, self._kind.usage(tail)
+        return self._usage
 
     def digest(self, model: Model) -> str:
         """What makes two requests the same: neither the order of members nor white space, and the model that answers."""

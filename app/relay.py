@@ -85,7 +85,7 @@ class Relay:
         return headers
 
     async def _replay(self, job: Job, exchange: Exchange, kept: bytes, headers: Headers) -> None:
-        self._saved(job, exchange.entry, job.model, job.kind.usage(kept[-job.kind.tail_bytes :]))
+        self._saved(job, exchange.entry, job.model, job.reading.usage(kept))
         headers["x-gateway-model"] = job.model.name
         await (exchange.events(job, kept, headers) if job.stream else exchange.whole(kept, headers))
 

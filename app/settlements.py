@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from operator import add
 
 from app import log
 from app.limits import Limits
 from app.reservation import NONE, Reservation
+from app.rows import BOOKED
 from app.valkey import Valkey
 
 MOST_AT_ONCE, MOST_BYTES = 64, 2 * 1_048_576
@@ -18,11 +20,11 @@ NO_LIMITS = Limits().packed
 
 
 class Settlement:
-    """One request's end."""
+    """One request's end, or those of several that are booked alike; `numbers` are as in `rows.BOOKED`."""
 
     __slots__ = ("answer", "attempts", "how", "numbers", "reservation")
 
-    def __init__(self, reservation: Reservation, how: str, numbers: bytes, answer: bytes = b"") -> None:
+    def __init__(self, reservation: Reservation, how: str, numbers: tuple[int, ...], answer: bytes = b"") -> None:
         self.reservation = reservation
         self.how = how
         self.numbers = numbers
@@ -33,7 +35,17 @@ class Settlement:
         asked = self.reservation
         limits = asked.limits.packed if asked.limits else NO_LIMITS
         text = f"{asked.hold} {self.how} {asked.keep} {asked.model} {asked.feature} {asked.cache_key or NONE}"
-        return b"".join((limits, self.numbers, text.encode())), self.answer
+        return b"".join((limits, BOOKED.pack(*self.numbers), text.encode())), self.answer
+
+    def takes(self, other: Settlement) -> bool:
+        """Whether it now stands for the other one, too: nothing is held for either, and both are booked in the same place."""
+        if not self.how == other.how == "local" or self.answer or other.answer or self.attempts or other.attempts:
+            return False
+        ours, theirs = self.reservation, other.reservation
+        if ours.client != theirs.client or ours.model != theirs.model or ours.feature != theirs.feature or ours.limits is not theirs.limits:
+            return False
+        self.numbers = tuple(map(add, self.numbers, other.numbers))
+        return True
 
 
 class Settlements:
@@ -50,6 +62,8 @@ class Settlements:
     def add(self, settlement: Settlement) -> None:
         if not self._valkey.up:
             settlement.answer = b""  # it could wait for long, and an answer is large
+        if self._waiting and self._waiting[-1].takes(settlement):
+            return
         if len(self._waiting) < MOST_WAITING and settlement.attempts < ATTEMPTS:
             self._waiting.append(settlement)
         elif self._valkey.url:

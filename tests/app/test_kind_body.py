@@ -35,7 +35,7 @@ def test_depth_up_to_the_limit_passes() -> None:
 
 def test_new_members_stand_in_front_and_nothing_else_changes() -> None:
     body = b' {"model":"m",\n "future": [1.50], "t": "\\u00e9 \xc3\xa9"}'
-    assert rewrite(body, parse(body), {"store": False, "user": "é"}) == body.replace(b"{", b'{"store":false,"user":"\\u00e9",', 1)
+    assert rewrite(body, parse(body), {"store": False, "user": "é"}) == body.replace(b"{", '{"store":false,"user":"é",'.encode(), 1)
     assert rewrite(body, parse(body), {"model": "m"}) == body
     assert rewrite(body, parse(body), {}) == body
     assert rewrite(b"{}", {}, {"a": 1}) == b'{"a":1}'

@@ -137,6 +137,6 @@ async def test_without_a_valkey_requests_go_and_usage_is_unknown() -> None:
 async def test_what_waits_for_valkey_is_bounded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("app.settlements.MOST_WAITING", 3)
     ledger = new_ledger(Valkey("redis://127.0.0.1:1"))
-    for _ in range(5):
-        ledger.settle(await held(ledger, request()))
+    for number in range(5):
+        ledger.settle(await held(ledger, request(feature=f"f{number}")))
     assert capsys.readouterr().out.count("settlement_lost") == 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import pytest
+
 from app.usage import Usage
 from app.valkey import Valkey
 from tests.app.books import FREE, NOON, USD, Clock, clock, new_ledger, request, spend, valkey
@@ -51,6 +53,41 @@ async def test_usage_is_kept_by_day_client_model_and_feature(valkey: Valkey, clo
     assert await ledger.usage([DAY]) == [{"day": DAY} | dict(zip(names, row, strict=True)) for row in rows + own]
     assert await ledger.usage([DAY], "web") == [{"day": DAY} | dict(zip(names, row, strict=True)) for row in own]
     assert [(row["day"], row["requests"]) for row in await ledger.usage(["2026-11-24", "2026-11-25"])] == [("2026-11-24", 1)]
+
+
+async def test_what_is_booked_alike_in_a_moment_is_one_booking_of_them_all(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, records = new_ledger(valkey), []
+
+    async def run(script: str, arguments: list[str | bytes]) -> Any:
+        records.append(int(arguments[1]))
+        return await Valkey.run(valkey, script, arguments)
+
+    asked = [request(feature=feature) for feature in ("a", "a", "a", "b", "a")]
+    for each in asked:
+        await ledger.reserve(each, FREE)
+        each.how = "hit"
+    await ledger.drained()
+    monkeypatch.setattr(valkey, "run", run)
+    for number, each in enumerate(asked, 1):
+        ledger.settle(each, hit=True, saved_nanousd=number, usage=Usage(number, 2 * number))
+    await ledger.drained()
+    assert sum(records) == 3
+    rows = {row["feature"]: row for row in await ledger.usage([time.strftime("%Y-%m-%d", time.gmtime())])}
+    names = "requests", "hits", "prompt_tokens", "completion_tokens", "saved_nanousd"
+    assert [rows["a"][name] for name in names] == [4, 4, 11, 22, 11]
+    assert [rows["b"][name] for name in names] == [1, 1, 4, 8, 4]
+
+
+async def test_what_is_held_is_settled_one_by_one(valkey: Valkey) -> None:
+    """Each hold is another one, though all else is the same."""
+    ledger = new_ledger(valkey)
+    asked = [request(tokens=100) for _ in range(3)]
+    for each in asked:
+        await ledger.reserve(each, FREE)
+    for each in asked:
+        ledger.settle(each, tokens=10)
+    await ledger.drained()
+    assert await valkey.command("ZCARD", "ledger:holds") == 0
 
 
 async def test_features_without_number_do_not_fill_the_memory(valkey: Valkey) -> None:

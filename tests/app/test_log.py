@@ -51,7 +51,7 @@ async def test_gathered_lines_come_together_and_in_order(capsys: pytest.CaptureF
 async def test_a_warning_waits_for_nothing_and_comes_after_what_was_before_it(capsys: pytest.CaptureFixture[str], level: str) -> None:
     with log.gathered():
         log.info("one")
-        log.write(level, "two")
+        log.write(level, "two", {})
         assert written(capsys) == ["one", "two"]
         log.info("three")
     assert written(capsys) == ["three"], "the end leaves nothing behind"

@@ -22,7 +22,7 @@ OURS = (
 )
 
 
-def test_all_is_as_before_when_it_ends() -> None:
+async def test_all_is_as_before_when_it_ends() -> None:
     before = gc.get_threshold()
     with serving():
         assert gc.get_threshold() == THRESHOLDS

@@ -57,6 +57,6 @@ def test_the_key_that_calls_openai_comes_from_the_stages_secret(local: Stack) ->
 def test_logs_hold_no_key_and_no_prompt(local: Stack) -> None:
     local.client().chat.completions.create(model="gpt-6.1-terra", messages=[{"role": "user", "content": "a prompt that nobody logs"}])
     secret = local.aws("secretsmanager").get_secret_value(SecretId=local.described["outputs"]["openaiSecretArn"])["SecretString"]
-    lines = [line for line in local.log().splitlines() if '"event": "request"' in line]
+    lines = [line for line in local.log().splitlines() if '"event":"request"' in line]
     assert lines
     assert not [line for line in lines if secret in line or local.described["client_key"] in line or "nobody logs" in line]
