@@ -79,7 +79,7 @@ async def test_many_texts_go_in_batches_and_memory_is_bounded(caller: Caller) ->
 async def test_unavailable_moderation(server: OpenAIServer, caller: Caller, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Closed refuses, open lets pass, and both say so once an outage; then it works again."""
     for closed in (True, False):
-        moderation = Moderation(caller, closed=closed, timeout_s=0.2 if fault == "hang" else 5)
+        moderation = Moderation(caller, closed=closed, timeout_s=1 if fault == "hang" else 5)
         server.add_fault(fault, times=2, path="/v1/moderations")  # type: ignore[arg-type]
         for _ in range(2):
             if closed:
