@@ -13,7 +13,7 @@ _MOST = 128
 
 def label(text: str) -> str:
     """A text of a caller's as it can stand in a row or a key: visible ASCII, without white space, not long."""
-    return _STRANGE.sub("_", text[:_MOST]) or NONE
+    return _STRANGE.sub("_", text[:_MOST]) if text else NONE
 
 
 class Reservation:
