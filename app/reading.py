@@ -64,7 +64,11 @@ class Reading:
 
 
 class Reader:
-    """Reads the bodies of one endpoint. A body whose answer came out of the cache will come again: it is remembered."""
+    """Reads the bodies of one endpoint.
+
+    A body whose answer came out of the cache will come again: it is remembered, in this process's memory alone. One that must not be stored
+    is never answered from there.
+    """
 
     def __init__(self, kind: Kind, *, redacts: bool) -> None:
         self._kind = kind
