@@ -12,8 +12,8 @@ from app.model import Model
 from app.redact import redact_request
 from app.usage import Usage
 
-MOST, MOST_BYTES = 256, 8192
-"""Bodies of one endpoint that are remembered, and how long each may be: some 10 MB at the very most."""
+MOST, MOST_BYTES = 128, 4096
+"""Bodies of one endpoint that are remembered, and how long each may be: some 10 MB at the very most, whatever stands in them."""
 
 
 class Reading:
