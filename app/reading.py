@@ -13,7 +13,7 @@ from app.redact import redact_request
 from app.usage import Usage
 
 MOST, MOST_BYTES = 128, 4096
-"""Bodies of one endpoint that are remembered, and how long each may be: some 10 MB at the very most, whatever stands in them."""
+"""Bodies of one endpoint that are remembered, and how long each may be: some 13 MB at the very most, whatever stands in them."""
 
 
 class Reading:
