@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from app import log
@@ -26,7 +25,6 @@ Post = Callable[[bytes, str], Awaitable[bytes]]
 """Sends a body to `MODERATION_PATH` under a request's id and returns the answer's body, or raises `GatewayError`."""
 
 
-@lru_cache(maxsize=1024)
 def safety_identifier(key: bytes, client: str, user: str | None = None) -> str:
     """Who asks, as OpenAI may know it: always the same for the client and its user, and telling neither to whoever lacks the key.
 
