@@ -14,11 +14,12 @@ _GO_ON = b"HTTP/1.1 100 "
 class Joining:
     """A transport that keeps a head back until the body's first bytes, which uvicorn writes right after it: one system call, not two."""
 
-    __slots__ = ("_head", "_transport")
+    __slots__ = ("_head", "_transport", "is_closing")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._head = b""
+        self.is_closing = transport.is_closing  # asked for each answer, and found faster here than below
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

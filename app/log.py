@@ -57,10 +57,11 @@ def write(level: str, event: str, fields: Mapping[str, Any]) -> None:
     if suspicious("\n".join(texts)):
         line.update({name: redact(value) for name, value in fields.items() if type(value) is str})
     _waiting.append(encode(line))
-    if not (level == "info" and _gatherer and _gatherer[1] == threading.get_ident()):
+    gatherer = _gatherer  # another thread may be here while it ends
+    if not (level == "info" and gatherer and gatherer[1] == threading.get_ident()):
         flush()
     elif len(_waiting) == 1:  # the first sees to the others
-        _gatherer[0].call_later(GATHER_S, flush)
+        gatherer[0].call_later(GATHER_S, flush)
 
 
 def flush() -> None:

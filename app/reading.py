@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from app.json_bytes import canonical, encode
 from app.kind import Kind
@@ -13,13 +14,14 @@ from app.redact import redact_request
 from app.usage import Usage
 
 MOST, MOST_BYTES = 128, 4096
-"""Bodies of one endpoint that are remembered, and how long each may be: some 13 MB at the very most, whatever stands in them."""
+"""Bodies of one endpoint that are remembered, and how long each may be: some 15 MB at the very most, whatever stands in them."""
+T = TypeVar("T")
 
 
 class Reading:
     """A body that may go out, and what was found in it. Others may have the same one: nobody changes anything in it."""
 
-    __slots__ = ("_digests", "_kind", "_outputs", "_tail", "_tokens", "_usage", "body", "came", "request")
+    __slots__ = ("_found", "_kind", "_tail", "_usage", "body", "came", "request")
 
     def __init__(self, kind: Kind, came: bytes, body: bytes, request: dict[str, Any]) -> None:
         self._kind = kind
@@ -27,25 +29,22 @@ class Reading:
         """The body as it came, before anything was taken out of it."""
         self.body = body
         self.request = request
-        self._tokens: dict[str, int] = {}
-        self._outputs: dict[tuple[str, int, int], int] = {}
-        self._digests: dict[str, str] = {}
+        self._found: dict[tuple[Any, ...], Any] = {}
         self._tail = b""
         self._usage: Usage | None = None
 
     def prompt_tokens(self, model: Model) -> int:
-        found = self._tokens.get(model.name)
-        if found is None:
-            found = self._tokens[model.name] = self._kind.prompt_tokens(self.request, model)
-        return found
+        """As `Kind.prompt_tokens`."""
+        return self._once(("prompt", model.name), lambda: self._kind.prompt_tokens(self.request, model))
 
     def output_tokens(self, model: Model, default: int, maximum: int) -> int:
         """As `Kind.output_tokens`."""
-        key = (model.name, default, maximum)
-        found = self._outputs.get(key)
-        if found is None:
-            found = self._outputs[key] = self._kind.output_tokens(self.request, model, default, maximum)
-        return found
+        key = ("output", model.name, default, maximum)
+        return self._once(key, lambda: self._kind.output_tokens(self.request, model, default, maximum))
+
+    def digest(self, model: Model) -> str:
+        """What makes two requests the same: neither the order of members nor white space, and the model that answers."""
+        return self._once(("digest", model.name), lambda: self._digest(model))
 
     def usage(self, answer: bytes) -> Usage | None:
         """What a kept answer says that it used; it mostly is the one that was there the last time."""
@@ -54,13 +53,15 @@ class Reading:
             self._tail, self._usage = tail, self._kind.usage(tail)
         return self._usage
 
-    def digest(self, model: Model) -> str:
-        """What makes two requests the same: neither the order of members nor white space, and the model that answers."""
-        found = self._digests.get(model.name)
+    def _once(self, key: tuple[Any, ...], find: Callable[[], T]) -> T:
+        found: T | None = self._found.get(key)
         if found is None:
-            text = b"%b %b %b" % (self._kind.path.encode(), model.name.encode(), canonical(self.request))
-            found = self._digests[model.name] = hashlib.sha256(text).hexdigest()
+            found = self._found[key] = find()
         return found
+
+    def _digest(self, model: Model) -> str:
+        text = b"%b %b %b" % (self._kind.path.encode(), model.name.encode(), canonical(self.request))
+        return hashlib.sha256(text).hexdigest()
 
 
 class Reader:

@@ -9,6 +9,7 @@ from app.limits import Limits, Step
 NONE = "-"
 _STRANGE = re.compile(r"[^\x21-\x7e]")
 _MOST = 128
+_REQUESTS, _TOKENS = ([f"x-ratelimit-{what}-{name}" for what in ("limit", "remaining", "reset")] for name in ("requests", "tokens"))
 
 
 def label(text: str) -> str:
@@ -98,14 +99,11 @@ class Verdict:
 def headers(limits: Limits, requests_used: float, tokens_used: float) -> dict[str, str]:
     """OpenAI's headers about a client's own limits; without a limit there is none."""
     found: dict[str, str] = {}
-    if limit := limits.requests_per_minute:
-        found["x-ratelimit-limit-requests"] = str(limit)
-        found["x-ratelimit-remaining-requests"] = str(max(0, int(limit - requests_used)))
-        found["x-ratelimit-reset-requests"] = duration(requests_used / limit * 60)
-    if limit := limits.tokens_per_minute:
-        found["x-ratelimit-limit-tokens"] = str(limit)
-        found["x-ratelimit-remaining-tokens"] = str(max(0, int(limit - tokens_used)))
-        found["x-ratelimit-reset-tokens"] = duration(tokens_used / limit * 60)
+    for names, limit, used in ((_REQUESTS, limits.requests_per_minute, requests_used), (_TOKENS, limits.tokens_per_minute, tokens_used)):
+        if limit:
+            found[names[0]] = str(limit)
+            found[names[1]] = str(max(0, int(limit - used)))
+            found[names[2]] = duration(used / limit * 60)
     return found
 
 

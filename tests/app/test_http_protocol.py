@@ -63,7 +63,7 @@ def test_head_leaves_before_the_connection_is_closed() -> None:
     assert out.is_closing()
 
 
-async def said(gateway: Gateway, text: bytes, *, until: bytes = b"", then: bytes = b"", answers: int = 1) -> bytes:
+async def said(gateway: Gateway, text: bytes, *, until: bytes = b"", then: bytes = b"") -> bytes:
     """What comes back on a connection of its own, read to its end; `then` is sent once `until` was read."""
     host, port = gateway.url.removeprefix("http://").split(":")
     async with asyncio.timeout(10):
@@ -73,7 +73,7 @@ async def said(gateway: Gateway, text: bytes, *, until: bytes = b"", then: bytes
         if until:
             read = await reader.readuntil(until)
             writer.write(then)
-        while answers and (chunk := await reader.read(65536)):
+        while chunk := await reader.read(65536):
             read += chunk
         writer.close()
         return read
